@@ -1,0 +1,11 @@
+//! References are refused, or taken and written exactly as they came.
+#![no_main]
+
+use hythe_oci::Reference;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|text: &str| {
+    if let Ok(value) = Reference::parse(text) {
+        assert_eq!(value.to_string(), text);
+    }
+});

@@ -1,0 +1,178 @@
+//! Blob files: content-addressed, immutable, and the uploads that become them.
+//!
+//! An [`Upload`] receives bytes into a staged file and hashes them on the way; finished, it is [`Staged`];
+//! placed under its digest's [`Latch`], it is a blob. What was placed is on disk before `place` answers.
+//! Who may see a blob, and when it may go, is decided elsewhere.
+
+mod blocking;
+mod checkpoint;
+mod error;
+mod latch;
+mod read;
+mod shelf;
+mod staged;
+mod upload;
+mod write;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use error::BlobError;
+pub use latch::Latch;
+pub use read::{BlobFile, BlobStream};
+pub use staged::Staged;
+pub use upload::Upload;
+
+use hythe_oci::{Algorithm, Digest, Hasher, UploadId};
+
+use crate::folder::DataFolder;
+use latch::{Held, Latches};
+use shelf::Shelf;
+
+/// How long a request waits for an earlier one on the same upload whose connection has just been cut.
+const SEAT_PATIENCE: Duration = Duration::from_secs(5);
+
+/// The blobs of one store. A clone is another handle.
+#[derive(Clone)]
+pub struct Blobs {
+    shelf: Arc<Shelf>,
+    latches: Arc<Latches<Digest>>,
+    seats: Arc<Latches<UploadId>>,
+}
+
+impl Blobs {
+    /// Opens the blobs in a locked folder. Time does not depend on how many there are.
+    pub(crate) fn in_folder(folder: &DataFolder, reserve: u64) -> Result<Self, BlobError> {
+        Ok(Self {
+            shelf: Arc::new(Shelf::open(folder, reserve)?),
+            latches: Arc::new(Latches::new()),
+            seats: Arc::new(Latches::new()),
+        })
+    }
+
+    /// Begins an upload that will be hashed by `algorithm`. An id can be begun once.
+    pub async fn begin(&self, id: UploadId, algorithm: Algorithm) -> Result<Upload, BlobError> {
+        let seat = self.seat(id).await?;
+        let shelf = Arc::clone(&self.shelf);
+        let file = blocking::run(move || Ok(shelf.create_staged(&id)?)).await?;
+        Ok(Upload::new(Arc::clone(&self.shelf), seat, file, Hasher::new(algorithm), 0))
+    }
+
+    /// Takes an upload up again where its last checkpoint left it; `None` if nothing is staged under `id`.
+    ///
+    /// Without a checkpoint that can be trusted (none, a damaged one, or one from before the machine's last
+    /// boot) the staged bytes are read back and hashed; the upload then goes on behind the last of them, by
+    /// SHA-256 if the checkpoint did not say otherwise ([`Upload::rehash`] changes it).
+    ///
+    /// Waits a few seconds for an earlier request's last write; [`BlobError::InUse`] if another request still
+    /// holds the upload then.
+    pub async fn resume(&self, id: UploadId) -> Result<Option<Upload>, BlobError> {
+        let seat = self.seat(id).await?;
+        let shelf = Arc::clone(&self.shelf);
+        let taken_up = blocking::run(move || checkpoint::take_up(&shelf, &id)).await?;
+        Ok(taken_up
+            .map(|(file, hasher, offset)| Upload::new(Arc::clone(&self.shelf), seat, file, hasher, offset)))
+    }
+
+    /// Removes whatever is staged under `id`; nothing being there is fine. A request still writing to it
+    /// fails with [`BlobError::Gone`] in the end.
+    pub async fn discard(&self, id: UploadId) -> Result<(), BlobError> {
+        let shelf = Arc::clone(&self.shelf);
+        blocking::run(move || Ok(shelf.discard_staged(&id)?)).await
+    }
+
+    /// The ids of everything staged, in order of their text.
+    pub async fn staged(&self) -> Result<Vec<UploadId>, BlobError> {
+        let shelf = Arc::clone(&self.shelf);
+        blocking::run(move || Ok(shelf.list_staged()?)).await
+    }
+
+    /// Reads a whole blob back and compares it with its digest; `None` if there is no such file.
+    pub async fn verify(&self, digest: &Digest) -> Result<Option<Verdict>, BlobError> {
+        let (shelf, digest) = (Arc::clone(&self.shelf), *digest);
+        blocking::run(move || {
+            let Some(file) = shelf.open_blob(&digest)? else {
+                return Ok(None);
+            };
+            let size = file.metadata()?.len();
+            let intact = checkpoint::hash_file(&file, digest.algorithm(), size)?.finish() == digest;
+            Ok(Some(Verdict { size, intact }))
+        })
+        .await
+    }
+
+    /// The blobs on the disk whose digests begin with this byte: all of them, in 256 calls an algorithm.
+    pub async fn on_disk(&self, algorithm: Algorithm, first: u8) -> Result<Vec<Digest>, BlobError> {
+        let shelf = Arc::clone(&self.shelf);
+        blocking::run(move || Ok(shelf.list_blobs(algorithm, first)?)).await
+    }
+
+    /// How many bytes are staged under `id`; `None` if nothing is.
+    pub async fn staged_size(&self, id: UploadId) -> Result<Option<u64>, BlobError> {
+        let shelf = Arc::clone(&self.shelf);
+        blocking::run(move || Ok(shelf.staged_size(&id)?)).await
+    }
+
+    /// Whether a request holds or awaits this upload at the moment.
+    pub fn in_hand(&self, id: &UploadId) -> bool {
+        self.seats.is_wanted(id)
+    }
+
+    /// Answers [`BlobError::NoSpace`] when the disk has no more room than is kept for records and for
+    /// uploads under way. Ask before a new upload.
+    pub async fn check_room(&self) -> Result<(), BlobError> {
+        let shelf = Arc::clone(&self.shelf);
+        blocking::run(move || shelf.check_room()).await
+    }
+
+    /// Waits for the right to place or remove this blob. Hold it over the file's step and the record's.
+    pub async fn latch(&self, digest: &Digest) -> Latch {
+        Latch(Arc::new(self.latches.acquire(*digest).await))
+    }
+
+    /// Opens a blob; `None` if there is no such file. Never waits for a latch.
+    pub async fn open(&self, digest: &Digest) -> Result<Option<BlobFile>, BlobError> {
+        let (shelf, digest) = (Arc::clone(&self.shelf), *digest);
+        blocking::run(move || Ok(shelf.open_blob(&digest)?.map(BlobFile::of).transpose()?)).await
+    }
+
+    /// Removes a blob and makes that durable; whether it was there. A reader that has it open is not
+    /// disturbed.
+    pub async fn remove(&self, latch: &Latch, digest: &Digest) -> Result<bool, BlobError> {
+        if latch.digest() != digest {
+            return Err(BlobError::WrongLatch);
+        }
+        let (shelf, latch) = (Arc::clone(&self.shelf), latch.clone());
+        blocking::run(move || shelf.remove(latch.digest())).await
+    }
+
+    async fn seat(&self, id: UploadId) -> Result<Arc<Held<UploadId>>, BlobError> {
+        let held = tokio::time::timeout(SEAT_PATIENCE, self.seats.acquire(id)).await;
+        held.map(Arc::new).map_err(|_elapsed| BlobError::InUse)
+    }
+}
+
+/// What reading a blob back showed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The file's size in bytes.
+    pub size: u64,
+    /// Whether its bytes hash to its digest.
+    pub intact: bool,
+}
+
+impl std::fmt::Debug for Blobs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Blobs")
+    }
+}
+
+/// The error a fail point injects: `return(enospc)` or `return(erofs)`; otherwise an input/output error.
+#[cfg(feature = "failpoints")]
+fn injected(kind: Option<String>) -> BlobError {
+    match kind.as_deref() {
+        Some("enospc") => BlobError::NoSpace,
+        Some("erofs") => BlobError::ReadOnly,
+        _ => std::io::Error::from(rustix::io::Errno::IO).into(),
+    }
+}

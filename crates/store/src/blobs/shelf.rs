@@ -1,0 +1,204 @@
+//! Where blob files and staged uploads lie, and the durable steps between the two places.
+//!
+//! Layout: `blobs/<algorithm>/<first two hex digits>/<hex>`, `uploads/<id>` with `uploads/<id>.state`.
+//! Invariant: a file under `blobs/` is complete, synced and never changed again.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use hythe_oci::{Algorithm, Digest, UploadId};
+
+use super::BlobError;
+use crate::durable;
+use crate::folder::DataFolder;
+
+pub(super) struct Shelf {
+    blobs: PathBuf,
+    uploads: PathBuf,
+    /// Directories known to be durable in their parent, by algorithm and first byte of the digest.
+    durable: [[AtomicBool; 256]; 2],
+    /// Random per boot of the kernel: what was written under another one may not have reached the disk.
+    boot: String,
+    /// Bytes of the disk that uploads leave free, for records and for what is under way.
+    reserve: u64,
+    #[expect(dead_code, reason = "keeps the folder locked while any handle on the blobs lives")]
+    folder: DataFolder,
+}
+
+impl Shelf {
+    pub(super) fn open(folder: &DataFolder, reserve: u64) -> io::Result<Self> {
+        let (blobs, uploads) = (folder.blobs_path(), folder.uploads_path());
+        durable::create_directory(&uploads)?;
+        durable::create_directory(&blobs)?;
+        for algorithm in Algorithm::ALL {
+            durable::create_directory(&blobs.join(algorithm.as_str()))?;
+        }
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned();
+        Ok(Self {
+            blobs,
+            uploads,
+            durable: [const { [const { AtomicBool::new(false) }; 256] }; 2],
+            boot,
+            reserve,
+            folder: folder.clone(),
+        })
+    }
+
+    pub(super) fn boot(&self) -> &str {
+        &self.boot
+    }
+
+    fn directory_of(&self, hex: &str, algorithm: Algorithm) -> PathBuf {
+        self.blobs.join(algorithm.as_str()).join(&hex[..2])
+    }
+
+    fn blob_path(&self, digest: &Digest) -> PathBuf {
+        let hex = digest.hex();
+        self.directory_of(&hex, digest.algorithm()).join(hex)
+    }
+
+    pub(super) fn staged_path(&self, id: &UploadId) -> PathBuf {
+        self.uploads.join(id.to_string())
+    }
+
+    pub(super) fn state_path(&self, id: &UploadId) -> PathBuf {
+        self.uploads.join(format!("{id}.state"))
+    }
+
+    pub(super) fn state_draft_path(&self, id: &UploadId) -> PathBuf {
+        self.uploads.join(format!("{id}.state.tmp"))
+    }
+
+    /// Creates the staged file of a new upload; an id is used once.
+    pub(super) fn create_staged(&self, id: &UploadId) -> io::Result<File> {
+        OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(self.staged_path(id))
+    }
+
+    /// Opens the staged file of an upload; `None` if there is none.
+    pub(super) fn open_staged(&self, id: &UploadId) -> io::Result<Option<File>> {
+        found(OpenOptions::new().read(true).write(true).open(self.staged_path(id)))
+    }
+
+    /// Removes whatever is staged under `id`.
+    pub(super) fn discard_staged(&self, id: &UploadId) -> io::Result<()> {
+        for path in [self.staged_path(id), self.state_path(id), self.state_draft_path(id)] {
+            found(fs::remove_file(path))?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn staged_size(&self, id: &UploadId) -> io::Result<Option<u64>> {
+        Ok(found(fs::metadata(self.staged_path(id)))?.map(|metadata| metadata.len()))
+    }
+
+    pub(super) fn check_room(&self) -> Result<(), BlobError> {
+        let disk = rustix::fs::statvfs(&self.uploads).map_err(io::Error::from)?;
+        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+        if free < self.reserve { Err(BlobError::NoSpace) } else { Ok(()) }
+    }
+
+    /// The ids of everything staged, leftovers of interrupted steps included.
+    pub(super) fn list_staged(&self) -> io::Result<Vec<UploadId>> {
+        let mut ids = Vec::new();
+        for entry in fs::read_dir(&self.uploads)? {
+            let name = entry?.file_name();
+            // Anything that is not named by an id was not put here by us and is left alone.
+            let id: Option<UploadId> =
+                name.to_str().and_then(|name| name.split('.').next()).and_then(|id| id.parse().ok());
+            ids.extend(id);
+        }
+        ids.sort_unstable_by_key(UploadId::to_string);
+        ids.dedup();
+        Ok(ids)
+    }
+
+    /// Makes a staged file the blob of this digest: data on disk first, then the name, then the directory.
+    /// An existing file is replaced, which heals it if it was damaged.
+    ///
+    /// If the data cannot be synced, the staged file is removed: after such a failure the kernel may have
+    /// dropped the pages, and a second sync would succeed without having written them.
+    pub(super) fn place(&self, id: &UploadId, file: &File, digest: &Digest) -> Result<(), BlobError> {
+        let hex = digest.hex();
+        let algorithm = digest.algorithm();
+        fail::fail_point!("blob-before-sync", |kind| Err(super::injected(kind)));
+        if let Err(error) = file.sync_data() {
+            if let Err(left) = self.discard_staged(id) {
+                tracing::warn!(error = %left, "cannot remove an upload whose data could not be synced");
+            }
+            return Err(error.into());
+        }
+        file.set_permissions(Permissions::from_mode(0o444))?;
+        let directory = self.directory_of(&hex, algorithm);
+        let known = self.durable_flag(algorithm, &hex);
+        if !known.load(Ordering::Acquire) {
+            durable::create_directory(&directory)?;
+            known.store(true, Ordering::Release);
+        }
+        fail::fail_point!("blob-before-rename", |kind| Err(super::injected(kind)));
+        if let Err(error) = fs::rename(self.staged_path(id), directory.join(&hex)) {
+            // Either the upload was discarded meanwhile, or somebody removed the directory: look again next time.
+            known.store(false, Ordering::Release);
+            return Err(if error.kind() == io::ErrorKind::NotFound { BlobError::Gone } else { error.into() });
+        }
+        fail::fail_point!("blob-after-rename", |kind| Err(super::injected(kind)));
+        // On failure the file stays: it may have replaced one that others rely on, and its data is whole.
+        durable::sync_directory(&directory)?;
+        fail::fail_point!("blob-after-dirsync", |kind| Err(super::injected(kind)));
+        found(fs::remove_file(self.state_path(id)))?;
+        Ok(())
+    }
+
+    fn durable_flag(&self, algorithm: Algorithm, hex: &str) -> &AtomicBool {
+        let row = match algorithm {
+            Algorithm::Sha256 => &self.durable[0],
+            Algorithm::Sha512 => &self.durable[1],
+        };
+        let first = u8::from_str_radix(&hex[..2], 16).expect("a digest is told in hex digits");
+        &row[usize::from(first)]
+    }
+
+    /// Opens a blob for reading; `None` if there is no such file.
+    pub(super) fn open_blob(&self, digest: &Digest) -> io::Result<Option<File>> {
+        found(File::open(self.blob_path(digest)))
+    }
+
+    /// The blobs whose digests begin with this byte. Files of other names are left alone.
+    pub(super) fn list_blobs(&self, algorithm: Algorithm, first: u8) -> io::Result<Vec<Digest>> {
+        let directory = self.directory_of(&format!("{first:02x}"), algorithm);
+        let Some(entries) = found(fs::read_dir(directory))? else {
+            return Ok(Vec::new());
+        };
+        let mut digests = Vec::new();
+        for entry in entries {
+            let name = entry?.file_name();
+            let digest: Option<Digest> =
+                name.to_str().and_then(|hex| format!("{}:{hex}", algorithm.as_str()).parse().ok());
+            digests.extend(digest);
+        }
+        Ok(digests)
+    }
+
+    /// Removes a blob, durably; whether it was there.
+    pub(super) fn remove(&self, digest: &Digest) -> Result<bool, BlobError> {
+        fail::fail_point!("blob-before-unlink", |kind| Err(super::injected(kind)));
+        let path = self.blob_path(digest);
+        let removed = found(fs::remove_file(&path))?.is_some();
+        fail::fail_point!("blob-after-unlink", |kind| Err(super::injected(kind)));
+        if removed {
+            durable::sync_directory(path.parent().unwrap_or_else(|| Path::new("/")))?;
+        }
+        Ok(removed)
+    }
+}
+
+/// Turns "not found" from an error into an answer.
+fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,42 @@
+//! Small file-system steps whose order makes a name survive a power loss.
+
+use std::fs::{DirBuilder, File};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+/// Makes the entries of a directory durable.
+pub(crate) fn sync_directory(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
+
+/// Creates `dir` and every missing directory above it (mode 700), each durable in its parent.
+pub(crate) fn create_directories(dir: &Path) -> io::Result<()> {
+    let mut missing: Vec<PathBuf> = Vec::new();
+    let mut at = dir;
+    while !at.as_os_str().is_empty() && !at.try_exists()? {
+        missing.push(at.to_owned());
+        match at.parent() {
+            Some(parent) => at = parent,
+            None => break,
+        }
+    }
+    for made in missing.iter().rev() {
+        create_directory(made)?;
+    }
+    Ok(())
+}
+
+/// Creates one directory (mode 700) if it is missing, and makes it durable in its parent either way: a
+/// process before this one may have died between the two steps.
+pub(crate) fn create_directory(dir: &Path) -> io::Result<()> {
+    match DirBuilder::new().mode(0o700).create(dir) {
+        Ok(()) => {}
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(e) => return Err(e),
+    }
+    match dir.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => sync_directory(parent),
+        _ => sync_directory(Path::new(".")),
+    }
+}

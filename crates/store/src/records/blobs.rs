@@ -1,0 +1,119 @@
+//! Blob records and the links through which repositories see them.
+
+use hythe_oci::{Digest, RepositoryName};
+use rusqlite::{OptionalExtension, params};
+
+use super::columns::{DigestKey, repository_at, size_at, size_value};
+use super::repositories::{CatalogueView, RepositoryId};
+use super::{Reader, RecordError, Topic, Writer};
+use crate::Timestamp;
+
+/// Changes when a repository gains or loses a blob.
+pub fn link_topic(repository: RepositoryId, digest: &Digest) -> Topic {
+    Topic::new("link", &(repository, digest))
+}
+
+impl Reader<'_> {
+    /// The size in bytes of a blob that this repository holds.
+    pub fn linked_blob(&self, repository: RepositoryId, digest: &Digest) -> Result<Option<u64>, RecordError> {
+        let sql = "SELECT b.size FROM links l JOIN blobs b ON b.digest = l.digest
+                   WHERE l.repository_id = ?1 AND l.digest = ?2";
+        let mut statement = self.conn().prepare_cached(sql)?;
+        let key = DigestKey::of(digest);
+        Ok(statement.query_row(params![repository.0, key], |row| size_at(row, 0)).optional()?)
+    }
+
+    /// A repository that holds the blob and that the caller may pull from, for a mount without
+    /// `from`.
+    pub fn find_linked(
+        &self,
+        digest: &Digest,
+        view: CatalogueView,
+    ) -> Result<Option<RepositoryName>, RecordError> {
+        let (everything, user) = match view {
+            CatalogueView::Everything => (true, None),
+            CatalogueView::User(id) => (false, Some(id)),
+            CatalogueView::Anonymous => (false, None),
+        };
+        let sql = "SELECT r.name FROM links l JOIN repositories r ON r.id = l.repository_id
+                   JOIN projects p ON p.id = r.project_id
+                   WHERE l.digest = ?1 AND (?2 = 1 OR p.visibility = 'public'
+                     OR (p.visibility = 'internal' AND ?3 IS NOT NULL)
+                     OR EXISTS (SELECT 1 FROM members m WHERE m.project_id = p.id AND m.user_id = ?3))
+                   LIMIT 1";
+        let mut statement = self.conn().prepare_cached(sql)?;
+        let key = DigestKey::of(digest);
+        Ok(statement.query_row(params![key, everything, user], |row| repository_at(row, 0)).optional()?)
+    }
+
+    /// A manifest of this repository that names the digest as config, layer or child.
+    pub fn referrer_of(
+        &self,
+        repository: RepositoryId,
+        digest: &Digest,
+    ) -> Result<Option<Digest>, RecordError> {
+        let sql = "SELECT manifest FROM manifest_references
+                   WHERE repository_id = ?1 AND target = ?2 LIMIT 1";
+        let mut statement = self.conn().prepare_cached(sql)?;
+        let key = DigestKey::of(digest);
+        Ok(statement
+            .query_row(params![repository.0, key], |row| super::columns::digest_at(row, 0))
+            .optional()?)
+    }
+}
+
+impl Reader<'_> {
+    /// Recorded blobs and their sizes after a digest, in order.
+    pub fn blobs(&self, after: Option<&Digest>, limit: u32) -> Result<Vec<(Digest, u64)>, RecordError> {
+        let sql = "SELECT digest, size FROM blobs WHERE (?1 IS NULL OR digest > ?1) ORDER BY digest LIMIT ?2";
+        let mut statement = self.conn().prepare_cached(sql)?;
+        let rows = statement.query_map(params![after.map(DigestKey::of), limit], |row| {
+            Ok((super::columns::digest_at(row, 0)?, size_at(row, 1)?))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Whether a blob is recorded.
+    pub fn has_blob(&self, digest: &Digest) -> Result<bool, RecordError> {
+        let sql = "SELECT 1 FROM blobs WHERE digest = ?1";
+        Ok(self.conn().prepare_cached(sql)?.exists([DigestKey::of(digest)])?)
+    }
+}
+
+impl Writer<'_> {
+    /// Records a blob whose file is in place, and clears a condemnation.
+    pub fn put_blob(&mut self, digest: &Digest, size: u64, now: Timestamp) -> Result<(), RecordError> {
+        let key = DigestKey::of(digest);
+        let sql = "INSERT INTO blobs (digest, size, created, condemned) VALUES (?1, ?2, ?3, NULL)
+                   ON CONFLICT (digest) DO UPDATE SET size = excluded.size, condemned = NULL";
+        self.conn().prepare_cached(sql)?.execute(params![key, size_value(size), now])?;
+        self.conn().prepare_cached("DELETE FROM trash WHERE digest = ?1")?.execute([key])?;
+        Ok(())
+    }
+
+    /// Gives a repository a recorded blob. Linking again restarts the link's grace.
+    pub fn link(
+        &mut self,
+        repository: RepositoryId,
+        digest: &Digest,
+        now: Timestamp,
+    ) -> Result<(), RecordError> {
+        self.touch(link_topic(repository, digest));
+        let key = DigestKey::of(digest);
+        let sql = "INSERT INTO links (repository_id, digest, created) VALUES (?1, ?2, ?3)
+                   ON CONFLICT (repository_id, digest) DO UPDATE SET created = excluded.created";
+        self.conn().prepare_cached(sql)?.execute(params![repository.0, key, now])?;
+        let sql = "UPDATE blobs SET condemned = NULL WHERE digest = ?1 AND condemned IS NOT NULL";
+        self.conn().prepare_cached(sql)?.execute([DigestKey::of(digest)])?;
+        Ok(())
+    }
+
+    /// Takes a blob from a repository; false if it was not there.
+    pub fn unlink(&mut self, repository: RepositoryId, digest: &Digest) -> Result<bool, RecordError> {
+        self.touch(link_topic(repository, digest));
+        let sql = "DELETE FROM links WHERE repository_id = ?1 AND digest = ?2";
+        let changed =
+            self.conn().prepare_cached(sql)?.execute(params![repository.0, DigestKey::of(digest)])?;
+        Ok(changed == 1)
+    }
+}

@@ -1,0 +1,65 @@
+//! What can go wrong in the records, in words that name no path and no SQL.
+
+use std::sync::Arc;
+
+use rusqlite::ErrorCode;
+
+/// Why a read or a write of records failed. Nothing of a failed write was kept.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum RecordError {
+    /// The disk (or the user's quota on it) is full.
+    #[error("the disk that keeps the records is full")]
+    NoSpace,
+    /// The file system was mounted read-only, or turned so after a fault.
+    #[error("the disk that keeps the records is read-only")]
+    ReadOnly,
+    /// The disk answered with an error.
+    #[error("the disk that keeps the records answered with an error")]
+    Io(#[source] Arc<rusqlite::Error>),
+    /// The database file is damaged.
+    #[error("the records are damaged")]
+    Damaged(#[source] Arc<rusqlite::Error>),
+    /// A uniqueness, foreign-key or check rule of the schema refused the change.
+    #[error("a rule of the records refused the change")]
+    Constraint(#[source] Arc<rusqlite::Error>),
+    /// Any other refusal by the database: a mistake in this program.
+    #[error("the records refused a statement")]
+    Refused(#[source] Arc<rusqlite::Error>),
+    /// A column held something that is not the value it should be.
+    #[error("a record holds a value that cannot be read: {0}")]
+    Unreadable(String),
+    /// The transaction ended while the closure ran, though the closure saw no failure.
+    #[error("the records lost the transaction")]
+    Lost,
+    /// The closure panicked; its changes were undone.
+    #[error("the work on the records failed unexpectedly")]
+    Panicked,
+    /// The records were closed: the process is stopping.
+    #[error("the records are closed")]
+    Closed,
+    /// The schema could not be brought to this version's.
+    #[error("the records could not be brought to the current schema")]
+    Migration(#[source] Arc<refinery::Error>),
+    /// The file could not be created or the writer's thread not started.
+    #[error("the records could not be opened: {0}")]
+    Open(#[source] Arc<std::io::Error>),
+}
+
+impl From<rusqlite::Error> for RecordError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::NoSpace,
+            Some(ErrorCode::ReadOnly) => Self::ReadOnly,
+            // The shared index of the write-ahead log could not grow: what a full disk looks like on opening.
+            Some(ErrorCode::SystemIoFailure)
+                if error.sqlite_extended_error_code() == Some(rusqlite::ffi::SQLITE_IOERR_SHMSIZE) =>
+            {
+                Self::NoSpace
+            }
+            Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) => Self::Io(Arc::new(error)),
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged(Arc::new(error)),
+            Some(ErrorCode::ConstraintViolation) => Self::Constraint(Arc::new(error)),
+            _ => Self::Refused(Arc::new(error)),
+        }
+    }
+}

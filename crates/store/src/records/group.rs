@@ -1,0 +1,190 @@
+//! Group commit: many writes share one transaction, hence one wait for the disk.
+//!
+//! Invariants: a write is answered only after the commit that holds it; a write that fails or panics is
+//! undone alone; when the transaction itself is lost, every write of the group is run again in its own.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use tokio::sync::mpsc;
+
+use super::engine::{Counters, Message};
+use super::epochs::{Epochs, Touched};
+use super::job::Job;
+use super::{Reader, RecordError, Writer};
+
+/// A group takes in waiting writes up to this many …
+const MOST_JOBS: usize = 256;
+/// … or until this long after it began, so that its first write is not kept waiting.
+const MOST_WORK: Duration = Duration::from_millis(5);
+
+/// What became of one write inside the open transaction.
+enum Attempt {
+    Kept,
+    Undone,
+    /// The transaction is gone, and with it the writes before this one. `None` when the write's own outcome
+    /// already says why.
+    Lost(Option<RecordError>),
+}
+
+pub(super) struct Group {
+    connection: Connection,
+    epochs: Arc<Epochs>,
+    counters: Arc<Counters>,
+    touched: Touched,
+}
+
+impl Group {
+    pub(super) fn new(connection: Connection, epochs: Arc<Epochs>, counters: Arc<Counters>) -> Self {
+        Self { connection, epochs, counters, touched: Touched::default() }
+    }
+
+    /// Runs `first` and whatever waits behind it in one transaction, and answers all of them.
+    pub(super) fn commit_with_followers(
+        &mut self,
+        first: Box<dyn Job>,
+        messages: &mut mpsc::Receiver<Message>,
+    ) {
+        let began = Instant::now();
+        let mut jobs: Vec<Box<dyn Job>> = Vec::new();
+        if let Err(error) = self.run("BEGIN IMMEDIATE") {
+            return self.fail_all(vec![first], &error);
+        }
+        let mut next = Some(first);
+        while let Some(mut job) = next {
+            let attempt = self.attempt(job.as_mut());
+            jobs.push(job);
+            if let Attempt::Lost(error) = attempt {
+                return self.alone(jobs, error);
+            }
+            let full = jobs.len() >= MOST_JOBS || began.elapsed() >= MOST_WORK;
+            next = if full { None } else { follower(messages) };
+        }
+        match self.commit() {
+            Ok(()) => self.answer_all(jobs),
+            // A deferred rule of the schema: find out whose change breaks it.
+            Err(error @ RecordError::Constraint(_)) => self.alone(jobs, Some(error)),
+            Err(error) => self.fail_all(jobs, &error),
+        }
+    }
+
+    /// Runs each of a lost group's writes in a transaction of its own, so that the one that lost it fails
+    /// alone. A group of one has had its turn: it fails with what ended it.
+    fn alone(&mut self, jobs: Vec<Box<dyn Job>>, error: Option<RecordError>) {
+        self.abandon();
+        let had_its_turn = jobs.len() == 1;
+        for mut job in jobs {
+            let failure = if had_its_turn { error.clone() } else { self.in_its_own(job.as_mut()) };
+            self.abandon();
+            if let Some(failure) = failure {
+                job.fail(failure);
+            }
+            self.answer_all(vec![job]);
+        }
+    }
+
+    /// Runs one write in a transaction of its own. `None` when its own outcome stands.
+    fn in_its_own(&mut self, job: &mut dyn Job) -> Option<RecordError> {
+        if let Err(error) = self.run("BEGIN IMMEDIATE") {
+            return Some(error);
+        }
+        match self.attempt(job) {
+            Attempt::Kept => self.commit().err(),
+            Attempt::Undone => None,
+            Attempt::Lost(error) => error,
+        }
+    }
+
+    fn attempt(&mut self, job: &mut dyn Job) -> Attempt {
+        if let Err(error) = self.run("SAVEPOINT write") {
+            return Attempt::Lost(Some(error));
+        }
+        let mark = self.touched.mark();
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            job.run(&mut Writer {
+                reader: Reader { connection: &self.connection },
+                touched: &mut self.touched,
+            })
+        }));
+        let keep = outcome.unwrap_or_else(|_reported_by_the_hook| {
+            job.fail(RecordError::Panicked);
+            false
+        });
+        // SQLite itself rolls back on some faults (a full disk, an input/output error).
+        if self.connection.is_autocommit() {
+            return Attempt::Lost(keep.then_some(RecordError::Lost));
+        }
+        let undone = if keep {
+            Ok(())
+        } else {
+            self.touched.forget_since(mark);
+            self.run("ROLLBACK TO write")
+        };
+        match undone.and_then(|()| self.run("RELEASE write")) {
+            Ok(()) if keep => Attempt::Kept,
+            Ok(()) => Attempt::Undone,
+            Err(error) => Attempt::Lost(Some(error)),
+        }
+    }
+
+    fn commit(&mut self) -> Result<(), RecordError> {
+        fail::fail_point!("records-before-commit");
+        // Odd from here until the outcome is known and, if it failed, undone.
+        let changing = self.epochs.begin(std::mem::take(&mut self.touched));
+        let committed = self.run("COMMIT");
+        if committed.is_err() {
+            self.abandon_transaction();
+        } else {
+            self.counters.commits.fetch_add(1, Ordering::Relaxed);
+        }
+        drop(changing);
+        fail::fail_point!("records-after-commit");
+        committed
+    }
+
+    /// Leaves whatever transaction is open, with nothing kept of it.
+    fn abandon(&mut self) {
+        self.touched.forget_since(0);
+        self.abandon_transaction();
+    }
+
+    fn abandon_transaction(&self) {
+        if !self.connection.is_autocommit()
+            && let Err(error) = self.run("ROLLBACK")
+        {
+            tracing::error!(%error, "the records' writer cannot leave a failed transaction");
+        }
+    }
+
+    fn answer_all(&self, jobs: Vec<Box<dyn Job>>) {
+        self.counters.writes.fetch_add(jobs.len() as u64, Ordering::Relaxed);
+        for job in jobs {
+            job.answer();
+        }
+    }
+
+    fn fail_all(&self, mut jobs: Vec<Box<dyn Job>>, error: &RecordError) {
+        for job in &mut jobs {
+            job.fail(error.clone());
+        }
+        self.answer_all(jobs);
+    }
+
+    fn run(&self, statement: &str) -> Result<(), RecordError> {
+        self.connection.prepare_cached(statement)?.execute([])?;
+        Ok(())
+    }
+}
+
+/// The next waiting write, if one waits.
+fn follower(messages: &mut mpsc::Receiver<Message>) -> Option<Box<dyn Job>> {
+    loop {
+        match messages.try_recv().ok()? {
+            Message::Run(job) => return Some(job),
+            Message::Close => messages.close(),
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Manifests, byte for byte as pushed, and the reference rows that keep their parts alive.
+
+use std::sync::Arc;
+
+use hythe_oci::{Digest, MediaType};
+use rusqlite::{OptionalExtension, params};
+
+use super::columns::{DigestKey, digest_at, name_at, size_at, size_value};
+use super::repositories::RepositoryId;
+use super::{Reader, RecordError, Topic, Writer};
+use crate::Timestamp;
+
+/// A manifest as it is served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredManifest {
+    /// The digest it was pushed under.
+    pub digest: Digest,
+    /// The media type it was pushed with.
+    pub media_type: MediaType,
+    /// Its bytes, exactly as received.
+    pub bytes: Arc<[u8]>,
+}
+
+/// A manifest about to be recorded.
+#[derive(Clone, Debug)]
+pub struct NewManifest {
+    /// Its digest and bytes.
+    pub stored: StoredManifest,
+    /// The manifest it refers to.
+    pub subject: Option<Digest>,
+    /// Its type in a referrers listing.
+    pub artifact_type: Option<String>,
+    /// Its annotations as a JSON object, kept only when it has a subject.
+    pub annotations: Option<String>,
+    /// Everything that must live as long as it does: config, layers, children.
+    pub references: Vec<Digest>,
+}
+
+/// One line of a referrers listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReferrerRow {
+    /// The referring manifest.
+    pub digest: Digest,
+    /// Its media type.
+    pub media_type: MediaType,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its artifact type, if it has one.
+    pub artifact_type: Option<String>,
+    /// Its annotations as a JSON object.
+    pub annotations: Option<String>,
+}
+
+/// Changes when this manifest is pushed or deleted.
+pub fn manifest_topic(repository: RepositoryId, digest: &Digest) -> Topic {
+    Topic::new("manifest", &(repository, digest))
+}
+
+impl Reader<'_> {
+    /// A manifest with its bytes.
+    pub fn manifest(
+        &self,
+        repository: RepositoryId,
+        digest: &Digest,
+    ) -> Result<Option<StoredManifest>, RecordError> {
+        let sql = "SELECT media_type, bytes FROM manifests WHERE repository_id = ?1 AND digest = ?2";
+        let mut statement = self.conn().prepare_cached(sql)?;
+        let row = statement.query_row(params![repository.0, DigestKey::of(digest)], |row| {
+            Ok(StoredManifest {
+                digest: *digest,
+                media_type: name_at(row, 0)?,
+                bytes: Arc::from(row.get_ref(1)?.as_blob()?),
+            })
+        });
+        Ok(row.optional()?)
+    }
+
+    /// Whether the repository holds this manifest.
+    pub fn has_manifest(&self, repository: RepositoryId, digest: &Digest) -> Result<bool, RecordError> {
+        let sql = "SELECT 1 FROM manifests WHERE repository_id = ?1 AND digest = ?2";
+        Ok(self.conn().prepare_cached(sql)?.exists(params![repository.0, DigestKey::of(digest)])?)
+    }
+
+    /// Manifests whose subject is `subject`, after a digest in stored order, filtered by type.
+    pub fn referrers(
+        &self,
+        repository: RepositoryId,
+        subject: &Digest,
+        artifact_type: Option<&str>,
+        after: Option<&Digest>,
+        limit: u32,
+    ) -> Result<Vec<ReferrerRow>, RecordError> {
+        let sql = "SELECT digest, media_type, size, artifact_type, annotations FROM manifests
+                   WHERE repository_id = ?1 AND subject = ?2 AND (?3 IS NULL OR artifact_type = ?3)
+                     AND (?4 IS NULL OR digest > ?4)
+                   ORDER BY digest LIMIT ?5";
+        let mut statement = self.conn().prepare_cached(sql)?;
+        let after = after.map(DigestKey::of);
+        let rows = statement.query_map(
+            params![repository.0, DigestKey::of(subject), artifact_type, after, limit],
+            |row| {
+                Ok(ReferrerRow {
+                    digest: digest_at(row, 0)?,
+                    media_type: name_at(row, 1)?,
+                    size: size_at(row, 2)?,
+                    artifact_type: row.get(3)?,
+                    annotations: row.get(4)?,
+                })
+            },
+        )?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+impl Writer<'_> {
+    /// Records a manifest and what it references, in one transaction with everything else the
+    /// caller does. Pushing it again changes only its media type and restarts its untagged time.
+    pub fn put_manifest(
+        &mut self,
+        repository: RepositoryId,
+        new: &NewManifest,
+        now: Timestamp,
+    ) -> Result<(), RecordError> {
+        let digest = &new.stored.digest;
+        self.touch(manifest_topic(repository, digest));
+        let known = self.has_manifest(repository, digest)?;
+        if known {
+            let sql = "UPDATE manifests SET media_type = ?3, untagged = ?4
+                       WHERE repository_id = ?1 AND digest = ?2";
+            self.conn().prepare_cached(sql)?.execute(params![
+                repository.0,
+                DigestKey::of(digest),
+                new.stored.media_type.as_str(),
+                now
+            ])?;
+        } else {
+            let sql = "INSERT INTO manifests (repository_id, digest, media_type, size, subject,
+                         artifact_type, annotations, created, untagged, bytes)
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9)";
+            self.conn().prepare_cached(sql)?.execute(params![
+                repository.0,
+                DigestKey::of(digest),
+                new.stored.media_type.as_str(),
+                size_value(new.stored.bytes.len() as u64),
+                new.subject.as_ref().map(DigestKey::of),
+                new.artifact_type,
+                new.annotations,
+                now,
+                &new.stored.bytes[..],
+            ])?;
+            let sql = "INSERT INTO manifest_references (repository_id, target, manifest)
+                       VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
+            let mut statement = self.conn().prepare_cached(sql)?;
+            for target in &new.references {
+                statement.execute(params![repository.0, DigestKey::of(target), DigestKey::of(digest)])?;
+            }
+        }
+        self.note_change(repository, i64::from(!known), now)
+    }
+
+    /// Deletes a manifest, its reference rows and every tag on it; false if it was not there.
+    pub fn delete_manifest(
+        &mut self,
+        repository: RepositoryId,
+        digest: &Digest,
+        now: Timestamp,
+    ) -> Result<bool, RecordError> {
+        for tag in self.tags_of(repository, digest)? {
+            self.delete_tag(repository, &tag, now)?;
+        }
+        self.touch(manifest_topic(repository, digest));
+        let key = params![repository.0, DigestKey::of(digest)];
+        let sql = "DELETE FROM manifest_references WHERE repository_id = ?1 AND manifest = ?2";
+        self.conn().prepare_cached(sql)?.execute(key)?;
+        let sql = "DELETE FROM manifests WHERE repository_id = ?1 AND digest = ?2";
+        let gone = self.conn().prepare_cached(sql)?.execute(key)? == 1;
+        if gone {
+            self.note_change(repository, -1, now)?;
+        }
+        Ok(gone)
+    }
+}

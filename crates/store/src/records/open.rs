@@ -1,0 +1,89 @@
+//! Opens the database: one connection that writes, several that only read.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::reserve::Reserve;
+use super::{RecordError, RecordsOptions, migrate};
+use crate::durable;
+use crate::folder::DataFolder;
+
+/// Prepared statements kept per connection.
+const STATEMENTS: usize = 256;
+
+/// The log is written back to the database after this many pages (8 MiB) …
+const CHECKPOINT_PAGES: u32 = 2048;
+/// … and shrunk to this size, in bytes, if a burst made it longer.
+const LOG_LIMIT: u32 = 64 << 20;
+
+/// Opens the writer's connection and the readers'. If the disk is too full even for that, the reserve set
+/// aside by an earlier start is given up for it.
+pub(super) fn all(
+    folder: &DataFolder,
+    options: RecordsOptions,
+) -> Result<(Connection, Vec<Connection>), RecordError> {
+    let reserve = Reserve::in_folder(folder);
+    let opened = match connections(folder, options) {
+        Err(RecordError::NoSpace | RecordError::Io(_)) if reserve.give_up() => connections(folder, options)?,
+        opened => opened?,
+    };
+    reserve.set_aside();
+    Ok(opened)
+}
+
+fn connections(
+    folder: &DataFolder,
+    options: RecordsOptions,
+) -> Result<(Connection, Vec<Connection>), RecordError> {
+    let path = folder.records_path();
+    create_private(&path, folder.dir()).map_err(|error| match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => RecordError::NoSpace,
+        io::ErrorKind::ReadOnlyFilesystem => RecordError::ReadOnly,
+        _ => RecordError::Open(Arc::new(error)),
+    })?;
+    let mut writer = open(&path, OpenFlags::SQLITE_OPEN_READ_WRITE, options.writer_cache_kib)?;
+    writer.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get::<_, String>(0))?;
+    // Every commit is on disk before it is answered; group commit is what makes this cheap.
+    writer.pragma_update(None, "synchronous", "full")?;
+    writer.pragma_update(None, "foreign_keys", true)?;
+    writer.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    writer.pragma_update(None, "journal_size_limit", LOG_LIMIT)?;
+    migrate::run(&mut writer)?;
+    let readers = (0..options.readers.max(1))
+        .map(|_| {
+            let reader = open(&path, OpenFlags::SQLITE_OPEN_READ_ONLY, options.reader_cache_kib)?;
+            reader.pragma_update(None, "query_only", true)?;
+            // Touches the log's shared index now, so that a disk too full for it shows here.
+            reader.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))?;
+            Ok(reader)
+        })
+        .collect::<Result<_, RecordError>>()?;
+    Ok((writer, readers))
+}
+
+/// Creates the database file for the owner alone (its log files inherit the mode), durable in its folder.
+fn create_private(path: &Path, dir: &Path) -> io::Result<()> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(_) => durable::sync_directory(dir),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn open(path: &Path, mode: OpenFlags, cache_kib: u32) -> Result<Connection, RecordError> {
+    // Each connection is used by one thread at a time, which is what NO_MUTEX asks for.
+    let connection = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.pragma_update(None, "cache_size", -i64::from(cache_kib))?;
+    connection.pragma_update(None, "temp_store", "memory")?;
+    // A mapped page of a file cut behind our back would end the process.
+    connection.pragma_update_and_check(None, "mmap_size", 0, |_| Ok(()))?;
+    Ok(connection)
+}

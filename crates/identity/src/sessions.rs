@@ -1,0 +1,70 @@
+//! Access tokens in use: buying one within a session, and the session that a shown one makes.
+//!
+//! Invariants: a bought token holds no scope and lives no longer than the session it was bought in. A token opens
+//! nothing once its user is deleted or their password changed: the user's row is asked at every use, through a cache
+//! that cannot disagree with the records.
+
+use std::time::Duration;
+
+use hythe_oci::ScopeSet;
+
+use crate::access_token::AccessToken;
+use crate::error::{IdentityError, TokenError};
+use crate::identity::Identity;
+use crate::who::{Caller, Session};
+
+/// How far the clocks of two replicas may differ.
+const LEEWAY: Duration = Duration::from_secs(5);
+
+impl Identity {
+    /// Makes an access token for the caller of `session` that holds `scopes`, which the caller's rights were already
+    /// asked for, as far as the session's own scopes allow.
+    ///
+    /// It lives for the configured time (at least 300 s), or until the session's own token ends.
+    ///
+    /// # Errors
+    /// [`IdentityError::Ended`] when the session's own token has ended; else a fault of the service.
+    pub fn issue_access(&self, session: &Session, scopes: &ScopeSet) -> Result<AccessToken, IdentityError> {
+        let now = self.inner.store.clock.now();
+        let longest = now.plus(self.inner.access_lifetime);
+        let ends = session.ends.map_or(longest, |ends| ends.min(longest));
+        if session.expired || ends <= now {
+            return Err(IdentityError::Ended);
+        }
+        let allowed = match &session.scopes {
+            Some(held) => scopes.intersect(held),
+            None => scopes.clone(),
+        };
+        let user = session.caller.user().map(AsRef::as_ref);
+        self.inner.access_tokens.issue(user, &allowed, now, ends)
+    }
+
+    /// The session of a Bearer token. A genuine token past its end makes a session that says so.
+    ///
+    /// # Errors
+    /// See [`TokenError`]; each but [`TokenError::Unavailable`] means `invalid_token`.
+    pub async fn verify_token(&self, token: &str) -> Result<Session, TokenError> {
+        let genuine = self.inner.access_tokens.read(token)?;
+        let now = self.inner.store.clock.now();
+        if genuine.begins > now.plus(LEEWAY) {
+            return Err(TokenError::NotYet);
+        }
+        let caller = match genuine.user {
+            None => Caller::Anonymous,
+            Some((id, epoch)) => {
+                let user = self.inner.users.by_id(id).await;
+                match user.map_err(|error| TokenError::Unavailable(error.into()))? {
+                    Some(user) if user.epoch == epoch => Caller::User(user),
+                    _ => return Err(TokenError::Revoked),
+                }
+            }
+        };
+        Ok(Session {
+            caller,
+            scopes: Some(genuine.scopes.clone()),
+            token: Some(genuine.id),
+            expired: now > genuine.ends.plus(LEEWAY),
+            ends: Some(genuine.ends),
+        })
+    }
+}

@@ -1,1 +1,108 @@
-//! placeholder
+//! The rules for images: projects, access, uploads, manifests, tags, referrers, collection.
+//!
+//! Everything that touches an image takes a [`access::Permit`]; everything visible changes in one
+//! transaction of the records; every "this blob exists" takes a lease.
+
+pub mod access;
+mod caches;
+pub mod check;
+pub mod collect;
+mod error;
+mod options;
+mod policy;
+pub mod projects;
+pub mod pull;
+pub mod push;
+
+use std::sync::Arc;
+
+use hythe_store::records::Records;
+use hythe_store::{Blobs, Store, Timestamp};
+
+pub use error::Error;
+pub use options::{CollectionOptions, ProjectCreation, RegistryOptions};
+
+use caches::Caches;
+
+/// The registry's rules over one store. Cheap to clone.
+#[derive(Clone)]
+pub struct Registry {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    options: RegistryOptions,
+    caches: Caches,
+}
+
+impl Registry {
+    /// A registry over a store.
+    pub fn new(store: Store, options: RegistryOptions) -> Self {
+        let caches = Caches::new(&store.records);
+        Self { inner: Arc::new(Inner { store, options, caches }) }
+    }
+
+    /// Whether the records answer and there is room for pushes; else a sentence that says what is
+    /// the matter.
+    pub async fn ready(&self) -> Result<(), String> {
+        let records = self.records().read(|r| Ok::<_, Error>(r.trash(1).map(drop)?)).await;
+        records.map_err(|error| error.to_string())?;
+        self.blobs().check_room().await.map_err(|error| Error::from(error).to_string())
+    }
+
+    /// Ends the records' writer after what is queued; later calls fail. The last step of a stop.
+    pub async fn close(&self) {
+        self.records().close().await;
+    }
+
+    pub(crate) fn records(&self) -> &Records {
+        &self.inner.store.records
+    }
+
+    pub(crate) fn blobs(&self) -> &Blobs {
+        &self.inner.store.blobs
+    }
+
+    pub(crate) fn options(&self) -> &RegistryOptions {
+        &self.inner.options
+    }
+
+    pub(crate) fn caches(&self) -> &Caches {
+        &self.inner.caches
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.inner.store.clock.now()
+    }
+}
+
+/// A page of a list and whether more follows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<T> {
+    /// The items, in the list's order.
+    pub items: Vec<T>,
+    /// Whether the list goes on after the last item.
+    pub next: bool,
+}
+
+impl<T> Page<T> {
+    /// Cuts `limit + 1` fetched rows to a page of `limit`.
+    pub(crate) fn cut(mut rows: Vec<T>, limit: u32) -> Self {
+        let limit = limit as usize;
+        let next = rows.len() > limit;
+        rows.truncate(limit);
+        Self { items: rows, next }
+    }
+
+    pub(crate) fn map<U>(self, convert: impl FnMut(T) -> U) -> Page<U> {
+        Page { items: self.items.into_iter().map(convert).collect(), next: self.next }
+    }
+}
+
+/// A random positive id: never that of something deleted.
+pub(crate) fn random_id() -> i64 {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+    i64::from_le_bytes(bytes) & i64::MAX
+}

@@ -1,0 +1,194 @@
+//! One run of the collector.
+
+use std::time::Duration;
+
+use hythe_oci::{Digest, UploadId};
+use hythe_store::Timestamp;
+use hythe_store::records::collect::Protection;
+use hythe_store::records::leases::LeaseBucket;
+
+use super::{CollectOptions, CollectReport};
+use crate::{Error, Registry};
+
+/// Rows judged in one read.
+const PAGE: u32 = 1_000;
+
+/// A run in progress: when it started, what it may remove, how fast.
+pub(crate) struct Run {
+    pub(crate) started: Timestamp,
+    pub(crate) preview: bool,
+    protection: Protection,
+    rate: u32,
+    removed: u32,
+}
+
+impl Run {
+    /// Waits so that no more than the configured number of removals happens in a second.
+    pub(crate) async fn pace(&mut self) {
+        self.removed += 1;
+        if self.removed >= (self.rate / 10).max(1) {
+            self.removed = 0;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+}
+
+impl Registry {
+    /// Runs a collection to its end.
+    pub async fn collect(&self, options: CollectOptions) -> Result<CollectReport, Error> {
+        let started = self.now();
+        let grace = options.grace.unwrap_or_else(|| self.options().collection.grace);
+        let mut run = Run {
+            started,
+            preview: options.dry_run,
+            protection: Protection {
+                before: started.minus(grace),
+                leased_since: LeaseBucket::at(started.minus(self.options().lease)),
+            },
+            rate: self.options().collection.rate,
+            removed: 0,
+        };
+        let mut report = CollectReport { dry_run: options.dry_run, ..CollectReport::default() };
+        self.empty_trash().await?;
+        self.reap_uploads(&mut run, &mut report).await?;
+        self.collect_untagged(&mut run, &mut report).await?;
+        self.collect_links(&mut run, &mut report).await?;
+        self.collect_blobs(&mut run, &mut report).await?;
+        if !run.preview {
+            let oldest = run.protection.leased_since;
+            self.records()
+                .write(move |w| {
+                    w.forget_leases(oldest)?;
+                    w.forget_token_extensions(started)
+                })
+                .await?;
+        }
+        Ok(report)
+    }
+
+    async fn reap_uploads(&self, run: &mut Run, report: &mut CollectReport) -> Result<(), Error> {
+        let now = run.started;
+        loop {
+            let rows = self.records().read(move |r| r.expired_uploads(now, PAGE)).await?;
+            let mut ended = 0;
+            for row in rows {
+                if self.blobs().in_hand(&row.id) {
+                    continue;
+                }
+                let size = self.blobs().staged_size(row.id).await?.unwrap_or(0);
+                if !run.preview {
+                    run.pace().await;
+                    self.abandon(&row).await?;
+                    ended += 1;
+                }
+                report.abandoned_uploads.add(size);
+            }
+            if ended == 0 {
+                break;
+            }
+        }
+        // Bytes without a session: a project was deleted, or a process ended inside one request.
+        for id in self.blobs().staged().await? {
+            if self.is_ownerless(id).await? {
+                let size = self.blobs().staged_size(id).await?.unwrap_or(0);
+                if !run.preview {
+                    run.pace().await;
+                    self.blobs().discard(id).await?;
+                }
+                report.abandoned_uploads.add(size);
+            }
+        }
+        Ok(())
+    }
+
+    async fn is_ownerless(&self, id: UploadId) -> Result<bool, Error> {
+        if self.blobs().in_hand(&id) {
+            return Ok(false);
+        }
+        let row = self.records().read(move |r| r.upload(&id)).await?;
+        // Asked in this order: a request that began meanwhile has it in hand by now.
+        Ok(row.is_none() && !self.blobs().in_hand(&id))
+    }
+
+    async fn collect_links(&self, run: &mut Run, report: &mut CollectReport) -> Result<(), Error> {
+        let protection = run.protection;
+        let mut last = None;
+        loop {
+            let page = self.records().read(move |r| r.link_candidates(protection, last, PAGE)).await?;
+            let Some(end) = page.last() else {
+                return Ok(());
+            };
+            last = Some((end.repository, end.digest));
+            report.links_examined += page.len() as u64;
+            for link in page.into_iter().filter(|link| link.garbage) {
+                if !run.preview {
+                    run.pace().await;
+                    let gone = self
+                        .records()
+                        .write(move |w| w.collect_link(link.repository, &link.digest, protection))
+                        .await?;
+                    if !gone {
+                        continue;
+                    }
+                }
+                report.unreferenced_links += 1;
+            }
+        }
+    }
+
+    async fn collect_blobs(&self, run: &mut Run, report: &mut CollectReport) -> Result<(), Error> {
+        let protection = run.protection;
+        let mut last = None;
+        loop {
+            let page = self.records().read(move |r| r.blob_candidates(protection, last, PAGE)).await?;
+            let Some(end) = page.last() else {
+                return Ok(());
+            };
+            last = Some(end.digest);
+            report.blobs_examined += page.len() as u64;
+            for blob in page.into_iter().filter(|blob| blob.garbage) {
+                if run.preview {
+                    report.unlinked_blobs.add(blob.size);
+                    continue;
+                }
+                run.pace().await;
+                let now = self.now();
+                let digest = blob.digest;
+                self.records().write(move |w| w.condemn(&digest, protection, now)).await?;
+                if let Some(size) = self.remove_blob(digest, protection).await? {
+                    report.unlinked_blobs.add(size);
+                }
+            }
+        }
+    }
+
+    /// Removes a condemned blob: record first, then file, both under the digest's latch.
+    async fn remove_blob(&self, digest: Digest, protection: Protection) -> Result<Option<u64>, Error> {
+        let latch = self.blobs().latch(&digest).await;
+        let now = self.now();
+        let freed = self.records().write(move |w| w.remove_condemned(&digest, protection, now)).await?;
+        if freed.is_some() {
+            self.blobs().remove(&latch, &digest).await?;
+            self.records().write(move |w| w.forget_trash(&digest)).await?;
+        }
+        Ok(freed)
+    }
+
+    /// Pays what a crash left owing: files whose records are gone.
+    async fn empty_trash(&self) -> Result<(), Error> {
+        loop {
+            let owed = self.records().read(|r| r.trash(PAGE)).await?;
+            if owed.is_empty() {
+                return Ok(());
+            }
+            for digest in owed {
+                let latch = self.blobs().latch(&digest).await;
+                // A push may have brought the blob back while the latch was free.
+                if self.records().read(move |r| r.in_trash(&digest)).await? {
+                    self.blobs().remove(&latch, &digest).await?;
+                    self.records().write(move |w| w.forget_trash(&digest)).await?;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! What an operator may set about the rules.
+
+use std::time::Duration;
+
+/// Who may create projects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProjectCreation {
+    /// Any signed-in user, who then owns the project.
+    Everyone,
+    /// Administrators only.
+    Admins,
+}
+
+/// Settings of the rules.
+#[derive(Clone, Debug)]
+pub struct RegistryOptions {
+    /// Who may create projects.
+    pub project_creation: ProjectCreation,
+    /// How long an upload session may stay open.
+    pub upload_lifetime: Duration,
+    /// How long "this blob exists" may be relied on.
+    pub lease: Duration,
+    /// The background collection.
+    pub collection: CollectionOptions,
+}
+
+/// Settings of the background collection.
+#[derive(Clone, Debug)]
+pub struct CollectionOptions {
+    /// Whether it runs at all.
+    pub enabled: bool,
+    /// The pause between two runs.
+    pub every: Duration,
+    /// How long something unreferenced is kept.
+    pub grace: Duration,
+    /// At most so many removals a second.
+    pub rate: u32,
+}
+
+impl Default for RegistryOptions {
+    fn default() -> Self {
+        Self {
+            project_creation: ProjectCreation::Everyone,
+            upload_lifetime: Duration::from_hours(48),
+            lease: Duration::from_hours(1),
+            collection: CollectionOptions::default(),
+        }
+    }
+}
+
+impl Default for CollectionOptions {
+    fn default() -> Self {
+        Self { enabled: true, every: Duration::from_hours(1), grace: Duration::from_hours(24), rate: 200 }
+    }
+}

@@ -1,0 +1,3 @@
+//! Policies of projects that delete by themselves: untagged manifests, so far.
+
+mod untagged;

@@ -1,0 +1,118 @@
+//! Referrers (end-12): manifests whose subject is a digest, together with those that a client
+//! listed under the fallback tag before this registry kept the list.
+
+use std::collections::BTreeMap;
+
+use hythe_oci::{Descriptor, Digest, Manifest, Reference};
+use hythe_store::records::manifests::ReferrerRow;
+use hythe_store::records::repositories::RepositoryId;
+
+use crate::access::{Permit, Pull};
+use crate::{Error, Page, Registry};
+
+/// One entry of the listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Referrer {
+    /// The referring manifest.
+    pub digest: Digest,
+    /// Its media type.
+    pub media_type: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its artifact type, if it has one.
+    pub artifact_type: Option<String>,
+    /// Its annotations.
+    pub annotations: BTreeMap<String, String>,
+}
+
+impl Registry {
+    /// Referrers of a digest after another, in the digests' order. A repository or digest never
+    /// seen has none, which is no error.
+    pub async fn referrers(
+        &self,
+        permit: &Permit<Pull>,
+        subject: Digest,
+        artifact_type: Option<String>,
+        after: Option<Digest>,
+        limit: u32,
+    ) -> Result<Page<Referrer>, Error> {
+        let Some(repository) = self.repository_id(permit.repository()).await? else {
+            return Ok(Page { items: Vec::new(), next: false });
+        };
+        let filter = artifact_type.clone();
+        let rows = self
+            .records()
+            .read(move |r| {
+                r.referrers(repository, &subject, filter.as_deref(), after.as_ref(), limit.saturating_add(1))
+            })
+            .await?;
+        let mut found = BTreeMap::new();
+        for row in rows {
+            found.insert(row.digest, referrer(row)?);
+        }
+        for listed in self.fallback(permit, repository, subject).await? {
+            let wanted =
+                artifact_type.as_ref().is_none_or(|kind| listed.artifact_type.as_ref() == Some(kind));
+            if wanted && after.is_none_or(|after| listed.digest > after) {
+                found.entry(listed.digest).or_insert(listed);
+            }
+        }
+        Ok(Page::cut(found.into_values().collect(), limit))
+    }
+
+    /// Entries of the index under the fallback tag whose manifests are here and are not in the
+    /// records as referrers of their own.
+    async fn fallback(
+        &self,
+        permit: &Permit<Pull>,
+        repository: RepositoryId,
+        subject: Digest,
+    ) -> Result<Vec<Referrer>, Error> {
+        let tag = Reference::Tag(subject.fallback_tag());
+        let stored = match self.manifest(permit, &tag).await {
+            Ok(stored) => stored,
+            Err(Error::ManifestUnknown { .. }) => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        // Any tag may have this name; only an index is a list of referrers.
+        let Ok(index) = Manifest::parse(Some(&stored.media_type), &stored.bytes) else {
+            return Ok(Vec::new());
+        };
+        let children = index.children;
+        self.records()
+            .read(move |r| {
+                let mut listed = Vec::new();
+                for child in children {
+                    if r.has_manifest(repository, &child.digest)? {
+                        listed.push(from_descriptor(child));
+                    }
+                }
+                Ok(listed)
+            })
+            .await
+    }
+}
+
+fn referrer(row: ReferrerRow) -> Result<Referrer, Error> {
+    let annotations = match &row.annotations {
+        Some(json) => serde_json::from_str(json).map_err(|error| Error::Internal(Box::new(error)))?,
+        None => BTreeMap::new(),
+    };
+    Ok(Referrer {
+        digest: row.digest,
+        media_type: row.media_type.to_string(),
+        size: row.size,
+        artifact_type: row.artifact_type,
+        annotations,
+    })
+}
+
+fn from_descriptor(descriptor: Descriptor) -> Referrer {
+    Referrer {
+        digest: descriptor.digest,
+        media_type: descriptor.media_type.unwrap_or_default(),
+        size: descriptor.size,
+        artifact_type: descriptor.artifact_type,
+        annotations: descriptor.annotations,
+    }
+}

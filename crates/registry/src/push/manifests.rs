@@ -1,0 +1,157 @@
+//! Pushing manifests (end-7). The manifest, its reference rows, its tags and the repository that
+//! appears with it are one transaction; so is the check that every part it names is here.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hythe_oci::{Descriptor, Digest, Manifest, ManifestKind, MediaType, Reference, Tag};
+use hythe_store::records::Writer;
+use hythe_store::records::manifests::{NewManifest, StoredManifest};
+use hythe_store::records::repositories::RepositoryId;
+
+use super::uploads::Target;
+use crate::access::{Permit, Push};
+use crate::{Error, Registry};
+
+/// A manifest as a client pushes it.
+#[derive(Clone, Debug)]
+pub struct ManifestPush {
+    /// The tag or digest of the request's path.
+    pub reference: Reference,
+    /// More tags to set, from `?tag=`.
+    pub tags: Vec<Tag>,
+    /// The request's content type, without parameters.
+    pub content_type: Option<MediaType>,
+    /// The exact bytes.
+    pub bytes: Bytes,
+}
+
+/// What a manifest push did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PushedManifest {
+    /// The digest it is stored under.
+    pub digest: Digest,
+    /// Its subject, which the answer names.
+    pub subject: Option<Digest>,
+    /// The tags from `?tag=` that were set.
+    pub tags: Vec<Tag>,
+}
+
+impl Registry {
+    /// Stores a manifest and sets its tags.
+    pub async fn put_manifest(
+        &self,
+        permit: &Permit<Push>,
+        push: ManifestPush,
+    ) -> Result<PushedManifest, Error> {
+        let manifest = Manifest::parse(push.content_type.as_ref(), &push.bytes)?;
+        let digest = match &push.reference {
+            Reference::Digest(expected) => {
+                let actual = Digest::of(expected.algorithm(), &push.bytes);
+                if actual != *expected {
+                    return Err(Error::DigestMismatch { expected: *expected, actual });
+                }
+                actual
+            }
+            Reference::Tag(_) => Digest::of(hythe_oci::Algorithm::Sha256, &push.bytes),
+        };
+        let mut tags = push.tags.clone();
+        if let Reference::Tag(tag) = &push.reference {
+            tags.push(tag.clone());
+        }
+        let parts = Parts::of(&manifest);
+        let subject = manifest.subject.as_ref().map(|subject| subject.digest);
+        let new = NewManifest {
+            stored: StoredManifest {
+                digest,
+                media_type: manifest.media_type.clone(),
+                bytes: Arc::from(&push.bytes[..]),
+            },
+            subject,
+            artifact_type: manifest.referrer_type().map(ToOwned::to_owned),
+            annotations: match subject {
+                Some(_) if !manifest.annotations.is_empty() => Some(annotations(&manifest)?),
+                _ => None,
+            },
+            references: parts.all(),
+        };
+        let now = self.now();
+        let target = Target::of(permit);
+        let name = permit.repository().clone();
+        self.records()
+            .write(move |w| {
+                let repository = target.ensure(w, now)?;
+                let missing = parts.missing(w, repository)?;
+                if !missing.is_empty() {
+                    return Err(Error::ManifestBlobUnknown { repository: name.clone(), missing });
+                }
+                w.put_manifest(repository, &new, now)?;
+                for tag in &tags {
+                    w.set_tag(repository, tag, &digest, now)?;
+                }
+                Ok(())
+            })
+            .await?;
+        Ok(PushedManifest { digest, subject, tags: push.tags })
+    }
+}
+
+fn annotations(manifest: &Manifest) -> Result<String, Error> {
+    serde_json::to_string(&manifest.annotations).map_err(|error| Error::Internal(Box::new(error)))
+}
+
+/// What must be in the repository before the manifest may be.
+struct Parts {
+    blobs: Vec<(Digest, u64)>,
+    children: Vec<Digest>,
+    /// Non-distributable layers: kept alive if here, never demanded.
+    optional: Vec<Digest>,
+}
+
+impl Parts {
+    fn of(manifest: &Manifest) -> Self {
+        let (optional, layers): (Vec<&Descriptor>, Vec<&Descriptor>) =
+            manifest.layers.iter().partition(|layer| layer.is_nondistributable());
+        let demanded = manifest.config.iter().chain(layers);
+        Self {
+            blobs: demanded.map(|part| (part.digest, part.size)).collect(),
+            children: match manifest.kind {
+                ManifestKind::Index => manifest.children.iter().map(|child| child.digest).collect(),
+                ManifestKind::Image => Vec::new(),
+            },
+            optional: optional.into_iter().map(|layer| layer.digest).collect(),
+        }
+    }
+
+    fn all(&self) -> Vec<Digest> {
+        let blobs = self.blobs.iter().map(|(digest, _)| *digest);
+        let mut all: Vec<Digest> =
+            blobs.chain(self.children.iter().copied()).chain(self.optional.iter().copied()).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    fn missing(&self, w: &Writer<'_>, repository: RepositoryId) -> Result<Vec<Digest>, Error> {
+        let mut missing = Vec::new();
+        for (digest, size) in &self.blobs {
+            match w.linked_blob(repository, digest)? {
+                Some(stored) if stored == *size => {}
+                Some(stored) => {
+                    return Err(Error::ManifestConflict(format!(
+                        "The manifest says that {digest} has {size} bytes, but the pushed blob has {stored}: correct its descriptor."
+                    )));
+                }
+                None => missing.push(*digest),
+            }
+        }
+        for digest in &self.children {
+            // BuildKit's cache lists blobs in an index, so a child may be either.
+            if !w.has_manifest(repository, digest)? && w.linked_blob(repository, digest)?.is_none() {
+                missing.push(*digest);
+            }
+        }
+        missing.dedup();
+        Ok(missing)
+    }
+}

@@ -1,0 +1,294 @@
+//! Upload sessions: opened, written in order, resumed after cuts and restarts, closed by a digest.
+//!
+//! Invariant: a blob's record and link are committed only after its file, directory and new
+//! parent directories are synced; the digest's latch is held from before the rename until after
+//! the commit, so that the collector cannot remove the file in between.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
+use hythe_oci::{Algorithm, ContentRange, Digest, RepositoryName, UploadId};
+use hythe_store::Timestamp;
+use hythe_store::blobs::{Staged, Upload};
+use hythe_store::records::Writer;
+use hythe_store::records::projects::ProjectId;
+use hythe_store::records::repositories::RepositoryId;
+use hythe_store::records::uploads::{UploadRow, upload_topic};
+
+use crate::access::{Permit, Push};
+use crate::{Error, Registry, random_id};
+
+/// The longest time a token works beyond its expiry for the sake of an upload.
+const TOKEN_EXTENSION: Duration = Duration::from_hours(24);
+
+/// How long it still works once the upload has ended: for the check of the blob and the manifest.
+const TOKEN_TAIL: Duration = Duration::from_mins(15);
+
+/// A request's body; an error means that it was cut.
+pub type Body = Pin<Box<dyn Stream<Item = Result<Bytes, BodyError>> + Send>>;
+
+/// The body could not be read to its end.
+#[derive(Debug, thiserror::Error)]
+#[error("the request's body ended early")]
+pub struct BodyError;
+
+/// A part of an upload.
+pub struct Chunk {
+    /// Where the client says it belongs.
+    pub range: Option<ContentRange>,
+    /// How long the client says it is, in bytes.
+    pub length: Option<u64>,
+    /// Its bytes.
+    pub body: Body,
+}
+
+/// A blob that is durable and visible in its repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+impl Registry {
+    /// Opens an upload session (end-4a, end-4c).
+    pub async fn start_upload(&self, permit: &Permit<Push>, algorithm: Algorithm) -> Result<UploadId, Error> {
+        let user = permit.user().ok_or_else(|| Error::broken("a push permit names no user"))?;
+        let now = self.now();
+        let row = UploadRow {
+            id: random_upload_id(),
+            project: permit.project(),
+            repository: permit.repository().clone(),
+            user: user.id.0,
+            algorithm,
+            token: permit.token().map(ToOwned::to_owned),
+            started: now,
+            expires: now.plus(self.options().upload_lifetime),
+        };
+        let id = row.id;
+        self.blobs().check_room().await?;
+        let project = permit.repository().project();
+        self.records()
+            .write(move |w| {
+                if w.project(&project)?.is_none_or(|found| found.id != row.project) {
+                    return Err(Error::ProjectGone(project.clone()));
+                }
+                Ok(w.insert_upload(&row, now.plus(TOKEN_EXTENSION))?)
+            })
+            .await?;
+        Ok(id)
+    }
+
+    /// How many bytes of an upload are here (end-13).
+    pub async fn upload_offset(&self, permit: &Permit<Push>, id: UploadId) -> Result<u64, Error> {
+        self.own_upload(permit, id).await?;
+        Ok(self.blobs().resume(id).await?.map_or(0, |upload| upload.offset()))
+    }
+
+    /// Adds bytes to an upload (end-5) and answers its new size. A body that is cut keeps what
+    /// arrived.
+    pub async fn append(&self, permit: &Permit<Push>, id: UploadId, chunk: Chunk) -> Result<u64, Error> {
+        let (_, mut upload) = self.take_up(permit, id, None).await?;
+        receive(&mut upload, chunk).await?;
+        Ok(upload.checkpoint().await?)
+    }
+
+    /// Closes an upload (end-6), with the last bytes if the request carries any.
+    pub async fn finish(
+        &self,
+        permit: &Permit<Push>,
+        id: UploadId,
+        digest: Digest,
+        chunk: Chunk,
+    ) -> Result<Placed, Error> {
+        let (row, mut upload) = self.take_up(permit, id, Some(digest.algorithm())).await?;
+        receive(&mut upload, chunk).await?;
+        let staged = upload.finish().await?;
+        if staged.digest() != digest {
+            let actual = staged.digest();
+            staged.discard().await?;
+            let tail = self.now().plus(TOKEN_TAIL);
+            self.records().write(move |w| w.end_upload(&row, tail).map(drop)).await?;
+            return Err(Error::DigestMismatch { expected: digest, actual });
+        }
+        self.commit(permit, staged, Some(row)).await
+    }
+
+    /// Stores a whole blob from one request (end-4b), without a session.
+    pub async fn put_blob(
+        &self,
+        permit: &Permit<Push>,
+        digest: Digest,
+        chunk: Chunk,
+    ) -> Result<Placed, Error> {
+        let id = random_upload_id();
+        let received = async {
+            let mut upload = self.blobs().begin(id, digest.algorithm()).await?;
+            receive(&mut upload, chunk).await?;
+            Ok::<_, Error>(upload.finish().await?)
+        };
+        let staged = match received.await {
+            Ok(staged) => staged,
+            Err(error) => {
+                self.blobs().discard(id).await?;
+                return Err(error);
+            }
+        };
+        if staged.digest() != digest {
+            let actual = staged.digest();
+            staged.discard().await?;
+            return Err(Error::DigestMismatch { expected: digest, actual });
+        }
+        self.commit(permit, staged, None).await
+    }
+
+    /// Gives an upload up (end-14).
+    pub async fn cancel(&self, permit: &Permit<Push>, id: UploadId) -> Result<(), Error> {
+        let row = self.own_upload(permit, id).await?;
+        self.abandon(&row).await
+    }
+
+    /// Ends an upload and frees its bytes.
+    pub(crate) async fn abandon(&self, row: &UploadRow) -> Result<(), Error> {
+        let ended = row.clone();
+        let tail = self.now().plus(TOKEN_TAIL);
+        self.records().write(move |w| w.end_upload(&ended, tail).map(drop)).await?;
+        Ok(self.blobs().discard(row.id).await?)
+    }
+
+    /// The session and its staged bytes, held by this request alone from now on.
+    async fn take_up(
+        &self,
+        permit: &Permit<Push>,
+        id: UploadId,
+        algorithm: Option<Algorithm>,
+    ) -> Result<(UploadRow, Upload), Error> {
+        let row = self.own_upload(permit, id).await?;
+        let algorithm = algorithm.unwrap_or(row.algorithm);
+        let mut upload = match self.blobs().resume(id).await? {
+            Some(upload) => upload,
+            None => self.blobs().begin(id, algorithm).await?,
+        };
+        upload.rehash(algorithm).await?;
+        // Another request may have ended the session while this one waited for it.
+        if let Err(over) = self.own_upload(permit, id).await {
+            drop(upload);
+            self.blobs().discard(id).await?;
+            return Err(over);
+        }
+        Ok((row, upload))
+    }
+
+    /// Sessions are bound to their repository and to the user who opened them.
+    async fn own_upload(&self, permit: &Permit<Push>, id: UploadId) -> Result<UploadRow, Error> {
+        let row = self
+            .caches()
+            .uploads
+            .get(&id, &[upload_topic(&id)], move |r| Ok::<_, Error>(r.upload(&id)?.map(Arc::new)))
+            .await?;
+        let user = permit.user().map(|user| user.id.0);
+        match row {
+            Some(row)
+                if row.repository == *permit.repository()
+                    && Some(row.user) == user
+                    && row.expires > self.now() =>
+            {
+                Ok(UploadRow::clone(&row))
+            }
+            _ => Err(Error::UploadUnknown { repository: permit.repository().clone(), id }),
+        }
+    }
+
+    async fn commit(
+        &self,
+        permit: &Permit<Push>,
+        staged: Staged,
+        session: Option<UploadRow>,
+    ) -> Result<Placed, Error> {
+        let placed = Placed { digest: staged.digest(), size: staged.size() };
+        let latch = self.blobs().latch(&placed.digest).await;
+        staged.place(&latch).await?;
+        let now = self.now();
+        let target = Target::of(permit);
+        self.records()
+            .write(move |w| {
+                let repository = target.ensure(w, now)?;
+                w.put_blob(&placed.digest, placed.size, now)?;
+                w.link(repository, &placed.digest, now)?;
+                if let Some(row) = &session {
+                    w.end_upload(row, now.plus(TOKEN_TAIL))?;
+                }
+                Ok::<_, Error>(())
+            })
+            .await?;
+        drop(latch);
+        Ok(placed)
+    }
+}
+
+/// The repository a push writes to, made in the push's own transaction if it is the first.
+#[derive(Clone)]
+pub(super) struct Target {
+    project: ProjectId,
+    name: RepositoryName,
+    fresh: RepositoryId,
+}
+
+impl Target {
+    pub(super) fn of(permit: &Permit<Push>) -> Self {
+        Self {
+            project: permit.project(),
+            name: permit.repository().clone(),
+            fresh: RepositoryId(random_id()),
+        }
+    }
+
+    pub(super) fn ensure(&self, w: &mut Writer<'_>, now: Timestamp) -> Result<RepositoryId, Error> {
+        let project = self.name.project();
+        if w.project_id(&project)? != Some(self.project) {
+            return Err(Error::ProjectGone(project));
+        }
+        Ok(w.ensure_repository(self.project, &self.name, self.fresh, now)?)
+    }
+}
+
+async fn receive(upload: &mut Upload, chunk: Chunk) -> Result<(), Error> {
+    let start = upload.offset();
+    if let Some(range) = &chunk.range {
+        if range.first() != start {
+            // What is here stays: the client asks where to go on.
+            upload.checkpoint().await?;
+            return Err(Error::ChunkOutOfOrder { first: range.first(), offset: start });
+        }
+        if let Some(length) = chunk.length
+            && length != range.len()
+        {
+            upload.checkpoint().await?;
+            return Err(Error::ChunkLength { announced: range.len(), received: length });
+        }
+    }
+    let announced = chunk.range.map(|range| range.len());
+    let mut body = chunk.body;
+    while let Some(piece) = body.next().await {
+        let Ok(piece) = piece else {
+            let received = upload.checkpoint().await?;
+            return Err(Error::BodyCut { received });
+        };
+        upload.append(piece).await?;
+    }
+    let received = upload.offset() - start;
+    match announced {
+        Some(announced) if announced != received => Err(Error::ChunkLength { announced, received }),
+        _ => Ok(()),
+    }
+}
+
+fn random_upload_id() -> UploadId {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+    UploadId::from_bytes(bytes)
+}

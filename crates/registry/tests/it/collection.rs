@@ -1,0 +1,178 @@
+//! Garbage goes, everything else stays, and "this blob exists" is a promise.
+
+use std::time::Duration;
+
+use hythe_registry::Error;
+use hythe_registry::collect::CollectOptions;
+use hythe_registry::projects::ProjectPatch;
+
+use crate::house::{House, chunk, image, index};
+
+const NO_GRACE: Duration = Duration::ZERO;
+
+#[tokio::test]
+async fn a_deleted_image_loses_its_blobs_and_a_live_one_keeps_them() {
+    let house = House::new().await;
+    let live = house.image("lab/app", "live", b"live layer").await;
+    let dead = house.image("lab/app", "dead", b"dead layer").await;
+    assert_eq!(house.files(), 3);
+    house.delete_manifest("lab/app", dead).await.unwrap();
+    house.later(1);
+
+    let report = house.collect(NO_GRACE).await;
+    assert_eq!((report.unreferenced_links, report.unlinked_blobs.count), (1, 1));
+    assert_eq!(report.unlinked_blobs.bytes, b"dead layer".len() as u64);
+    assert_eq!(house.files(), 2);
+
+    let permit = house.pull("lab/app").await;
+    let manifest = house.registry.manifest(&permit, &hythe_oci::Reference::Digest(live)).await.unwrap();
+    let parsed = hythe_oci::Manifest::parse(Some(&manifest.media_type), &manifest.bytes).unwrap();
+    for part in parsed.config.iter().chain(&parsed.layers) {
+        assert!(house.has_blob("lab/app", part.digest).await);
+    }
+}
+
+#[tokio::test]
+async fn a_dry_run_counts_and_removes_nothing() {
+    let house = House::new().await;
+    house.blob("lab/app", b"never referenced").await;
+    house.later(1);
+    let options = CollectOptions { dry_run: true, grace: Some(NO_GRACE) };
+    let report = house.registry.collect(options).await.unwrap();
+    assert!(report.dry_run);
+    assert_eq!(report.unreferenced_links, 1);
+    assert_eq!(house.files(), 1);
+}
+
+#[tokio::test]
+async fn a_fresh_blob_is_kept_for_its_grace() {
+    let house = House::new().await;
+    let blob = house.blob("lab/app", b"the manifest comes later").await;
+    house.later(1);
+    let report = house.collect(Duration::from_hours(24)).await;
+    assert_eq!(report.unreferenced_links, 0);
+    assert!(house.has_blob("lab/app", blob.digest).await);
+    house.later(24);
+    assert_eq!(house.collect(Duration::from_hours(24)).await.unreferenced_links, 1);
+    assert!(!house.has_blob("lab/app", blob.digest).await);
+}
+
+#[tokio::test]
+async fn a_head_protects_even_at_zero_grace() {
+    let house = House::new().await;
+    let config = house.blob("lab/app", b"{}").await;
+    let layer = house.blob("lab/app", b"pushed long ago").await;
+    house.later(48);
+    let permit = house.pull("lab/app").await;
+    house.registry.stat_blob(&permit, config.digest).await.unwrap();
+    house.registry.stat_blob(&permit, layer.digest).await.unwrap();
+    let report = house.collect(NO_GRACE).await;
+    assert_eq!((report.unreferenced_links, report.unlinked_blobs.count), (0, 0));
+    // The client skipped its upload, and its manifest finds everything.
+    house.manifest("lab/app", "v1", image(&config, &[layer], None)).await.unwrap();
+    house.later(48);
+    assert_eq!(house.collect(NO_GRACE).await.unlinked_blobs.count, 0);
+}
+
+#[tokio::test]
+async fn what_was_collected_is_refused_with_its_digest_and_can_be_pushed_again() {
+    let house = House::new().await;
+    let config = house.blob("lab/app", b"{}").await;
+    let layer = house.blob("lab/app", b"gone").await;
+    house.later(1);
+    house.collect(NO_GRACE).await;
+    assert_eq!(house.files(), 0);
+    let refused = house.manifest("lab/app", "v1", image(&config, &[layer], None)).await;
+    assert!(matches!(refused, Err(Error::ManifestBlobUnknown { missing, .. }) if missing.len() == 2));
+    house.image("lab/app", "v1", b"gone").await;
+    assert!(house.has_blob("lab/app", layer.digest).await);
+}
+
+#[tokio::test]
+async fn a_blob_lives_as_long_as_one_repository_holds_it() {
+    let house = House::new().await;
+    house.image("lab/one", "v1", b"shared").await;
+    let two = house.image("lab/two", "v1", b"shared").await;
+    assert_eq!(house.files(), 2);
+    house.delete_manifest("lab/two", two).await.unwrap();
+    house.later(1);
+    let report = house.collect(NO_GRACE).await;
+    assert_eq!((report.unreferenced_links, report.unlinked_blobs.count), (2, 0));
+    assert_eq!(house.files(), 2);
+}
+
+#[tokio::test]
+async fn children_of_an_index_and_referrers_of_a_subject_are_kept() {
+    let house = House::new().await;
+    let days = |days| ProjectPatch { visibility: None, untagged_days: Some(Some(days)) };
+    let lab = "lab".parse().unwrap();
+    house.registry.update_project(&house.ada.caller, &lab, days(1)).await.unwrap();
+    let config = house.blob("lab/app", b"{}").await;
+    let layer = house.blob("lab/app", b"layer").await;
+    let child_json = image(&config, &[layer], None);
+    let size = child_json.len() as u64;
+    let child = house.untagged("lab/app", child_json).await.unwrap();
+    let parent = house.manifest("lab/app", "multi", index(&[(child, size)])).await.unwrap();
+    let signature = house.untagged("lab/app", image(&config, &[], Some((parent, 1)))).await.unwrap();
+    let stray = house.untagged("lab/app", image(&config, &[], None)).await.unwrap();
+    house.later(48);
+
+    let report = house.collect(NO_GRACE).await;
+    assert_eq!(report.untagged_manifests.count, 1, "only the stray goes");
+    assert!(matches!(house.delete_manifest("lab/app", stray).await, Err(Error::ManifestUnknown { .. })));
+    // A child cannot be deleted from under its index.
+    assert!(matches!(
+        house.delete_manifest("lab/app", child).await,
+        Err(Error::InUse { used_by, .. }) if used_by == parent
+    ));
+
+    // Once the tag is gone and its time over, everything follows, run by run.
+    house.delete_tag("lab/app", "multi").await;
+    house.later(48);
+    house.collect(NO_GRACE).await;
+    house.later(48);
+    house.collect(NO_GRACE).await;
+    assert!(matches!(house.delete_manifest("lab/app", signature).await, Err(Error::ManifestUnknown { .. })));
+    house.later(1);
+    house.collect(NO_GRACE).await;
+    assert_eq!(house.files(), 0);
+}
+
+#[tokio::test]
+async fn without_a_policy_untagged_manifests_stay() {
+    let house = House::new().await;
+    let config = house.blob("lab/app", b"{}").await;
+    let pinned = house.untagged("lab/app", image(&config, &[], None)).await.unwrap();
+    house.later(24 * 365);
+    assert_eq!(house.collect(NO_GRACE).await.untagged_manifests.count, 0);
+    house.delete_manifest("lab/app", pinned).await.unwrap();
+}
+
+#[tokio::test]
+async fn pushing_an_untagged_manifest_again_restarts_its_time() {
+    let house = House::new().await;
+    let patch = ProjectPatch { visibility: None, untagged_days: Some(Some(2)) };
+    house.registry.update_project(&house.ada.caller, &"lab".parse().unwrap(), patch).await.unwrap();
+    let config = house.blob("lab/app", b"{}").await;
+    house.untagged("lab/app", image(&config, &[], None)).await.unwrap();
+    house.later(36);
+    house.untagged("lab/app", image(&config, &[], None)).await.unwrap();
+    house.later(36);
+    assert_eq!(house.collect(NO_GRACE).await.untagged_manifests.count, 0);
+    house.later(24);
+    assert_eq!(house.collect(NO_GRACE).await.untagged_manifests.count, 1);
+}
+
+#[tokio::test]
+async fn abandoned_uploads_are_reaped_with_their_bytes() {
+    let house = House::new().await;
+    let permit = house.push("lab/app").await;
+    let id = house.registry.start_upload(&permit, hythe_oci::Algorithm::Sha256).await.unwrap();
+    house.registry.append(&permit, id, chunk(b"half of it")).await.unwrap();
+    assert_eq!(house.collect(NO_GRACE).await.abandoned_uploads.count, 0);
+    house.later(49);
+    let report = house.collect(NO_GRACE).await;
+    assert_eq!((report.abandoned_uploads.count, report.abandoned_uploads.bytes), (1, 10));
+    assert!(matches!(house.registry.upload_offset(&permit, id).await, Err(Error::UploadUnknown { .. })));
+    assert!(house.store.blobs.staged().await.unwrap().is_empty());
+}

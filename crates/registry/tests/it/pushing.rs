@@ -1,0 +1,130 @@
+//! Uploads, mounts and manifests.
+
+use bytes::Bytes;
+use futures_util::stream;
+use hythe_oci::{Algorithm, ContentRange, Digest, Reference};
+use hythe_registry::Error;
+use hythe_registry::access::Push;
+use hythe_registry::push::{BodyError, Chunk, Mounted};
+
+use crate::house::{House, chunk, image, index, repository};
+
+fn at(first: u64, bytes: &[u8]) -> Chunk {
+    let last = first + bytes.len() as u64 - 1;
+    Chunk { range: Some(ContentRange::new(first, last).unwrap()), ..chunk(bytes) }
+}
+
+#[tokio::test]
+async fn chunks_in_order_make_a_blob() {
+    let house = House::new().await;
+    let permit = house.push("lab/app").await;
+    let id = house.registry.start_upload(&permit, Algorithm::Sha256).await.unwrap();
+    assert_eq!(house.registry.upload_offset(&permit, id).await.unwrap(), 0);
+    assert_eq!(house.registry.append(&permit, id, at(0, b"one ")).await.unwrap(), 4);
+    let repeated = house.registry.append(&permit, id, at(0, b"one ")).await;
+    assert!(matches!(repeated, Err(Error::ChunkOutOfOrder { first: 0, offset: 4 })));
+    assert_eq!(house.registry.upload_offset(&permit, id).await.unwrap(), 4);
+    let digest = Digest::of(Algorithm::Sha256, b"one two");
+    let placed = house.registry.finish(&permit, id, digest, at(4, b"two")).await.unwrap();
+    assert_eq!((placed.digest, placed.size), (digest, 7));
+    assert!(house.has_blob("lab/app", digest).await);
+    let over = house.registry.append(&permit, id, chunk(b"more")).await;
+    assert!(matches!(over, Err(Error::UploadUnknown { .. })));
+}
+
+#[tokio::test]
+async fn a_cut_body_keeps_what_arrived() {
+    let house = House::new().await;
+    let permit = house.push("lab/app").await;
+    let id = house.registry.start_upload(&permit, Algorithm::Sha256).await.unwrap();
+    let body = stream::iter([Ok(Bytes::from_static(b"arrived")), Err(BodyError)]);
+    let cut = Chunk { range: None, length: Some(100), body: Box::pin(body) };
+    let outcome = house.registry.append(&permit, id, cut).await;
+    assert!(matches!(outcome, Err(Error::BodyCut { received: 7 })));
+    assert_eq!(house.registry.upload_offset(&permit, id).await.unwrap(), 7);
+    let digest = Digest::of(Algorithm::Sha512, b"arrived and more");
+    let placed = house.registry.finish(&permit, id, digest, at(7, b" and more")).await.unwrap();
+    assert_eq!(placed.digest, digest, "closed with another algorithm than it was opened with");
+}
+
+#[tokio::test]
+async fn wrong_bytes_store_nothing_and_end_the_upload() {
+    let house = House::new().await;
+    let permit = house.push("lab/app").await;
+    let id = house.registry.start_upload(&permit, Algorithm::Sha256).await.unwrap();
+    let digest = Digest::of(Algorithm::Sha256, b"promised");
+    let outcome = house.registry.finish(&permit, id, digest, chunk(b"sent")).await;
+    assert!(matches!(outcome, Err(Error::DigestMismatch { .. })));
+    assert!(!house.has_blob("lab/app", digest).await);
+    assert!(matches!(house.registry.upload_offset(&permit, id).await, Err(Error::UploadUnknown { .. })));
+    assert_eq!(house.files(), 0);
+    assert!(house.store.blobs.staged().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_upload_belongs_to_its_repository_and_user() {
+    let house = House::new().await;
+    let permit = house.push("lab/app").await;
+    let id = house.registry.start_upload(&permit, Algorithm::Sha256).await.unwrap();
+    let elsewhere = house.push("lab/other").await;
+    assert!(matches!(house.registry.upload_offset(&elsewhere, id).await, Err(Error::UploadUnknown { .. })));
+    let bob = house.person(2, "bob").await;
+    let lab = "lab".parse().unwrap();
+    let role = hythe_registry::projects::Role::Pusher;
+    house.registry.set_member(&house.ada.caller, &lab, &"bob".parse().unwrap(), role).await.unwrap();
+    let permit = house.permit::<Push>(&bob, "lab/app").await.unwrap();
+    assert!(matches!(house.registry.cancel(&permit, id).await, Err(Error::UploadUnknown { .. })));
+}
+
+#[tokio::test]
+async fn mounting_needs_the_right_to_read_the_source() {
+    let house = House::new().await;
+    let blob = house.blob("lab/source", b"mount me").await;
+    let target = house.push("lab/target").await;
+    let from = Some(repository("lab/source"));
+    let mounted = house.registry.mount(&target, blob.digest, from.clone()).await.unwrap();
+    assert_eq!(mounted, Mounted::Done(blob));
+    assert!(house.has_blob("lab/target", blob.digest).await);
+    let anywhere = house.push("lab/third").await;
+    assert_eq!(house.registry.mount(&anywhere, blob.digest, None).await.unwrap(), Mounted::Done(blob));
+
+    let eve = house.person(3, "eve").await;
+    let own = "eve".parse().unwrap();
+    let private = hythe_registry::projects::Visibility::Private;
+    house.registry.create_project(&eve.caller, own, private).await.unwrap();
+    let hers = house.permit::<Push>(&eve, "eve/target").await.unwrap();
+    for from in [from, None] {
+        assert_eq!(house.registry.mount(&hers, blob.digest, from).await.unwrap(), Mounted::Absent);
+    }
+}
+
+#[tokio::test]
+async fn a_manifest_names_what_is_missing_and_changes_nothing() {
+    let house = House::new().await;
+    let config = house.blob("lab/app", b"{}").await;
+    let elsewhere = house.blob("lab/other", b"layer").await;
+    let refused = house.manifest("lab/app", "v1", image(&config, &[elsewhere], None)).await;
+    assert!(
+        matches!(refused, Err(Error::ManifestBlobUnknown { missing, .. }) if missing == [elsewhere.digest])
+    );
+    let permit = house.pull("lab/app").await;
+    let tag = Reference::Tag("v1".parse().unwrap());
+    assert!(matches!(house.registry.manifest(&permit, &tag).await, Err(Error::ManifestUnknown { .. })));
+    let child = Digest::of(Algorithm::Sha256, b"no such manifest");
+    let refused = house.manifest("lab/app", "v1", index(&[(child, 5)])).await;
+    assert!(matches!(refused, Err(Error::ManifestBlobUnknown { .. })));
+}
+
+#[tokio::test]
+async fn a_moved_tag_is_seen_at_once_and_the_old_manifest_stays() {
+    let house = House::new().await;
+    let permit = house.pull("lab/app").await;
+    let tag = Reference::Tag("v1".parse().unwrap());
+    let first = house.image("lab/app", "v1", b"first").await;
+    assert_eq!(house.registry.manifest(&permit, &tag).await.unwrap().digest, first);
+    let second = house.image("lab/app", "v1", b"second").await;
+    assert_eq!(house.registry.manifest(&permit, &tag).await.unwrap().digest, second);
+    house.registry.manifest(&permit, &Reference::Digest(first)).await.unwrap();
+    house.delete_manifest("lab/app", second).await.unwrap();
+    assert!(house.registry.manifest(&permit, &tag).await.is_err());
+}

@@ -1,0 +1,26 @@
+//! Uploads that were begun and not finished.
+
+use hythe_oci::{RepositoryName, UserName};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// An open upload session of `/v2`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OpenUpload {
+    /// The session's id, the last part of its `/v2/…/blobs/uploads/` address.
+    pub id: String,
+    /// The repository it belongs to.
+    #[schema(value_type = String)]
+    pub repository: RepositoryName,
+    /// The user who began it.
+    #[schema(value_type = String)]
+    pub user: UserName,
+    /// Bytes that are here so far.
+    pub received: u64,
+    /// When it was begun (RFC 3339, UTC).
+    #[schema(format = DateTime)]
+    pub started: String,
+    /// When the server gives it up (RFC 3339, UTC).
+    #[schema(format = DateTime)]
+    pub expires: String,
+}

@@ -1,0 +1,58 @@
+//! `/healthz` (the process lives), `/readyz` (it can serve) and `/metrics`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use hythe_registry::Registry;
+use serde_json::json;
+
+use crate::drain::DrainWatch;
+use crate::log_line::RouteLabel;
+use crate::metrics::{self, Metrics};
+use crate::problem::Refusal;
+
+/// What the probes look at.
+#[derive(Clone)]
+pub(crate) struct HealthState {
+    pub(crate) registry: Registry,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) drain: DrainWatch,
+}
+
+/// Says that the process lives; looks at nothing else, so that a slow disk gets no process killed.
+pub(crate) async fn healthz() -> Response {
+    answer("healthz", Json(json!({ "status": "ok" })).into_response())
+}
+
+/// Says whether requests can be served: records are readable, blobs writable, and no stop has begun.
+pub(crate) async fn readyz(State(state): State<HealthState>) -> Response {
+    let ready = if state.drain.is_stopping() {
+        Err("the server is stopping".to_owned())
+    } else {
+        state.registry.ready().await
+    };
+    let said = match ready {
+        Ok(()) => Json(json!({ "status": "ready" })).into_response(),
+        Err(reason) => {
+            let body = Json(json!({ "status": "unavailable", "reason": reason }));
+            (StatusCode::SERVICE_UNAVAILABLE, body).into_response()
+        }
+    };
+    answer("readyz", said)
+}
+
+/// The numbers of the process, for a scraper.
+pub(crate) async fn metrics(State(state): State<HealthState>) -> Result<Response, Refusal> {
+    let text = state.metrics.text().map_err(|error| Refusal::internal(&error))?;
+    Ok(answer("metrics", ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()))
+}
+
+/// A probe's answer: labelled, and never from a cache.
+fn answer(label: &'static str, mut response: Response) -> Response {
+    response.extensions_mut().insert(RouteLabel(label));
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

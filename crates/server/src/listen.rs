@@ -1,0 +1,139 @@
+//! The accept loop: connections in, requests to the router, and an orderly end.
+//!
+//! Every connection has a [seat](seats), a [pace](pace) and the process's [drain](crate::drain); none
+//! can be held by a client that sends or reads nothing.
+
+mod connection;
+mod pace;
+mod seats;
+mod unix;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use ipnet::IpNet;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+
+pub use unix::{UnixSocket, bind_unix, serve_unix};
+
+use crate::drain::DrainWatch;
+use crate::limits::{ACCEPT_PAUSE, HANDSHAKE_TIME, ListenLimits};
+use crate::metrics::Metrics;
+use crate::request::Peer;
+use crate::tls::{Tls, TlsError};
+use connection::Connections;
+use seats::{Full, Seat, Seats};
+
+/// How to listen: what [`serve`] needs besides a bound socket.
+#[derive(Clone, Debug)]
+pub struct Listen {
+    /// Limits of this listener.
+    pub limits: ListenLimits,
+    /// Offer HTTP/2 (over TLS by ALPN, without TLS by prior knowledge).
+    pub http2: bool,
+    /// The certificate, when the listener speaks TLS.
+    pub tls: Option<Arc<Tls>>,
+    /// Proxies that may hold more connections than their share.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// Serves `router` on a bound socket until the drain begins; running connections are the drain's.
+///
+/// Fails only when TLS cannot be set up.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    how: Listen,
+    metrics: Arc<Metrics>,
+    drain: DrainWatch,
+) -> Result<(), TlsError> {
+    let acceptor = how.tls.as_ref().map(|tls| tls.acceptor(how.http2)).transpose()?;
+    if let Some(tls) = how.tls {
+        tokio::spawn(tls.follow(drain.clone()));
+    }
+    let seats = Seats::new(&how.limits, how.trusted_proxies);
+    let connections = Connections::new(router, how.limits, how.http2, Arc::clone(&metrics), drain.clone());
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = drain.stopping() => return Ok(()),
+        };
+        let (stream, address) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                pause_after(&error).await;
+                continue;
+            }
+        };
+        match seats.take(address.ip()) {
+            Ok(seat) => {
+                let greeting = greet(stream, address, acceptor.clone(), seat, connections.clone());
+                drain.spawn(greeting);
+            }
+            Err(full) => refuse(&stream, full, acceptor.is_some(), &metrics),
+        }
+    }
+}
+
+/// Sets up one connection, TLS included, and serves it to its end.
+async fn greet(
+    stream: TcpStream,
+    address: SocketAddr,
+    acceptor: Option<TlsAcceptor>,
+    seat: Seat,
+    connections: Connections,
+) {
+    // Small answers must not wait for the acknowledgement of the one before.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%address, %error, "a connection ended before it began");
+        return;
+    }
+    let peer = Peer { address: address.ip(), secure: acceptor.is_some(), local: stream.local_addr().ok() };
+    match acceptor {
+        None => connections.serve(stream, peer).await,
+        Some(acceptor) => match tokio::time::timeout(HANDSHAKE_TIME, acceptor.accept(stream)).await {
+            Ok(Ok(stream)) => Box::pin(connections.serve(stream, peer)).await,
+            Ok(Err(error)) => tracing::debug!(%address, %error, "a TLS handshake failed"),
+            Err(_) => tracing::debug!(%address, "a TLS handshake took too long"),
+        },
+    }
+    drop(seat);
+}
+
+/// Turns a connection away; a plain one is told why as far as its buffer allows.
+fn refuse(stream: &TcpStream, full: Full, tls: bool, metrics: &Metrics) {
+    let (reason, sentence) = match full {
+        Full::Server => {
+            ("server_full", "The server has all the connections it may have; try again in a moment.\n")
+        }
+        Full::Address => {
+            ("address_full", "Your address has all the connections it may have; close some first.\n")
+        }
+    };
+    metrics.refused_connection(reason);
+    if !tls {
+        let answer = format!(
+            "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\n\
+             Content-Type: text/plain\r\nContent-Length: {}\r\n\r\n{sentence}",
+            sentence.len()
+        );
+        if let Err(error) = stream.try_write(answer.as_bytes()) {
+            tracing::debug!(%error, "a refused connection could not be told why");
+        }
+    }
+}
+
+/// Errors of one connection are passed over at once; a lack of descriptors or memory is waited out.
+async fn pause_after(error: &io::Error) {
+    let of_the_connection = matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
+    );
+    if !of_the_connection {
+        tracing::error!(%error, "cannot accept connections for the moment");
+        tokio::time::sleep(ACCEPT_PAUSE).await;
+    }
+}

@@ -1,0 +1,209 @@
+//! The numbers at `/metrics`, in the text form of `OpenMetrics`.
+//!
+//! Labels are closed sets (route labels, methods, status classes): no name from outside ever becomes
+//! a label, so that nobody can grow the server's memory by asking for odd things.
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+/// The content type of [`Metrics::text`].
+pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// All counters of the front door; clones share them.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Mutex<Registry>,
+    requests: Family<RequestLabels, Counter>,
+    duration: Family<RouteLabels, Histogram, fn() -> Histogram>,
+    bytes_in: Family<RouteLabels, Counter>,
+    bytes_out: Family<RouteLabels, Counter>,
+    cut_short: Family<RouteLabels, Counter>,
+    pub(crate) connections: Gauge,
+    pub(crate) accepted: Counter,
+    refused: Family<ReasonLabels, Counter>,
+    cut: Family<ReasonLabels, Counter>,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RequestLabels {
+    route: &'static str,
+    method: &'static str,
+    status: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RouteLabels {
+    route: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ReasonLabels {
+    reason: &'static str,
+}
+
+/// One finished request, as the log line knows it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Finished<'a> {
+    pub(crate) route: &'static str,
+    pub(crate) method: &'a Method,
+    pub(crate) status: StatusCode,
+    pub(crate) duration: Duration,
+    pub(crate) bytes_in: u64,
+    pub(crate) bytes_out: u64,
+    pub(crate) complete: bool,
+}
+
+impl Metrics {
+    /// Counters at nought.
+    pub fn new() -> Self {
+        let metrics = Self {
+            registry: Mutex::default(),
+            requests: Family::default(),
+            // From half a millisecond to about nine minutes: a cached manifest and a slow blob both fit.
+            duration: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.0005, 4.0, 11))),
+            bytes_in: Family::default(),
+            bytes_out: Family::default(),
+            cut_short: Family::default(),
+            connections: Gauge::default(),
+            accepted: Counter::<u64, AtomicU64>::default(),
+            refused: Family::default(),
+            cut: Family::default(),
+        };
+        metrics.extend(|registry| {
+            registry.register("hythe_http_requests", "Requests answered", metrics.requests.clone());
+            registry.register(
+                "hythe_http_request_duration_seconds",
+                "Time from the head of a request to the end of its answer",
+                metrics.duration.clone(),
+            );
+            registry.register(
+                "hythe_http_received_bytes",
+                "Bytes of request bodies",
+                metrics.bytes_in.clone(),
+            );
+            registry.register("hythe_http_sent_bytes", "Bytes of answer bodies", metrics.bytes_out.clone());
+            registry.register(
+                "hythe_http_cut_answers",
+                "Answers that ended before their last byte",
+                metrics.cut_short.clone(),
+            );
+            registry.register("hythe_connections", "Connections open now", metrics.connections.clone());
+            registry.register("hythe_connections_accepted", "Connections accepted", metrics.accepted.clone());
+            registry.register(
+                "hythe_connections_refused",
+                "Connections refused because a limit was reached",
+                metrics.refused.clone(),
+            );
+            registry.register(
+                "hythe_connections_cut",
+                "Connections ended because the client was too slow",
+                metrics.cut.clone(),
+            );
+        });
+        metrics
+    }
+
+    /// Lets another room add its own counters.
+    pub fn extend(&self, add: impl FnOnce(&mut Registry)) {
+        add(&mut self.registry.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// All numbers as text.
+    pub(crate) fn text(&self) -> Result<String, std::fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.registry.lock().unwrap_or_else(PoisonError::into_inner))?;
+        Ok(text)
+    }
+
+    pub(crate) fn finished(&self, request: Finished<'_>) {
+        let route = RouteLabels { route: request.route };
+        let labels = RequestLabels {
+            route: request.route,
+            method: method_label(request.method),
+            status: status_label(request.status),
+        };
+        self.requests.get_or_create(&labels).inc();
+        self.duration.get_or_create(&route).observe(request.duration.as_secs_f64());
+        self.bytes_in.get_or_create(&route).inc_by(request.bytes_in);
+        self.bytes_out.get_or_create(&route).inc_by(request.bytes_out);
+        if !request.complete {
+            self.cut_short.get_or_create(&route).inc();
+        }
+    }
+
+    pub(crate) fn refused_connection(&self, reason: &'static str) {
+        self.refused.get_or_create(&ReasonLabels { reason }).inc();
+    }
+
+    pub(crate) fn cut_connection(&self, reason: &'static str) {
+        self.cut.get_or_create(&ReasonLabels { reason }).inc();
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn method_label(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::PUT => "PUT",
+        Method::POST => "POST",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        _ => "other",
+    }
+}
+
+fn status_label(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        100..=199 => "1xx",
+        200..=299 => "2xx",
+        300..=399 => "3xx",
+        400..=499 => "4xx",
+        _ => "5xx",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finished_request_is_counted_under_its_labels() {
+        let metrics = Metrics::new();
+        metrics.finished(Finished {
+            route: "blob",
+            method: &Method::from_bytes(b"BREW").unwrap(),
+            status: StatusCode::NOT_FOUND,
+            duration: Duration::from_millis(3),
+            bytes_in: 7,
+            bytes_out: 11,
+            complete: false,
+        });
+        let text = metrics.text().unwrap();
+        for line in [
+            r#"hythe_http_requests_total{route="blob",method="other",status="4xx"} 1"#,
+            r#"hythe_http_received_bytes_total{route="blob"} 7"#,
+            r#"hythe_http_sent_bytes_total{route="blob"} 11"#,
+            r#"hythe_http_cut_answers_total{route="blob"} 1"#,
+            r#"hythe_http_request_duration_seconds_count{route="blob"} 1"#,
+        ] {
+            assert!(text.contains(line), "{line} in:\n{text}");
+        }
+    }
+}

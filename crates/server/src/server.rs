@@ -1,0 +1,104 @@
+//! The faces put together behind one front door.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware;
+use axum::routing::{any, get};
+use http::Method;
+use hythe_api::ProblemCode;
+use hythe_identity::Identity;
+use hythe_registry::Registry;
+use ipnet::IpNet;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::api::{self, ApiState};
+use crate::control;
+use crate::drain::DrainWatch;
+use crate::external_url::ExternalUrl;
+use crate::front::{Front, caught_panic, front_door};
+use crate::health::{self, HealthState};
+use crate::metrics::Metrics;
+use crate::problem::Refusal;
+use crate::request::{RequestIds, RequestReader};
+use crate::token::{self, TokenState};
+use crate::v2::{self, V2State};
+
+/// How requests are read and answered.
+#[derive(Clone, Debug)]
+pub struct ServerOptions {
+    /// The name of this registry in challenges and tokens.
+    pub service: String,
+    /// The address clients are told, whatever address they used.
+    pub external_url: Option<ExternalUrl>,
+    /// Peers whose `X-Forwarded-…` headers count.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// All faces over one identity and one registry.
+pub struct Server {
+    identity: Identity,
+    registry: Registry,
+    options: ServerOptions,
+    metrics: Arc<Metrics>,
+}
+
+impl Server {
+    /// Faces over these rooms.
+    pub fn new(identity: Identity, registry: Registry, options: ServerOptions) -> Self {
+        Self { identity, registry, options, metrics: Arc::new(Metrics::new()) }
+    }
+
+    /// The numbers that listeners and faces count into.
+    pub fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.metrics)
+    }
+
+    /// Everything that is served on the network.
+    pub fn router(&self, drain: DrainWatch) -> Router {
+        let v2 = V2State::new(self.identity.clone(), self.registry.clone(), &self.options.service);
+        let tokens = TokenState::new(self.identity.clone(), self.registry.clone(), &self.options.service);
+        let health = HealthState { registry: self.registry.clone(), metrics: self.metrics(), drain };
+        let routes = Router::new()
+            .route("/v2", any(v2::handle))
+            .route("/v2/", any(v2::handle))
+            .route("/v2/{*rest}", any(v2::handle))
+            .with_state(v2)
+            .merge(token::router(tokens))
+            .merge(api::router(ApiState { identity: self.identity.clone(), registry: self.registry.clone() }))
+            .merge(
+                Router::new()
+                    .route("/healthz", get(health::healthz))
+                    .route("/readyz", get(health::readyz))
+                    .route("/metrics", get(health::metrics))
+                    .with_state(health),
+            );
+        self.behind_front_door(routes)
+    }
+
+    /// What the operator's commands ask of a running server, for the control socket alone.
+    pub fn control_router(&self) -> Router {
+        self.behind_front_door(control::router(self.registry.clone()))
+    }
+
+    fn behind_front_door(&self, routes: Router) -> Router {
+        let front = Arc::new(Front {
+            reader: RequestReader {
+                ids: RequestIds::new(),
+                external: self.options.external_url.clone(),
+                trusted_proxies: self.options.trusted_proxies.clone(),
+            },
+            metrics: self.metrics(),
+        });
+        routes
+            .fallback(async || Refusal::new(ProblemCode::NoSuchRoute, "There is nothing at this path."))
+            .method_not_allowed_fallback(async |method: Method| {
+                Refusal::new(
+                    ProblemCode::MethodNotAllowed,
+                    format!("This path does not take {method}; the `Allow` header lists what it takes."),
+                )
+            })
+            .layer(CatchPanicLayer::custom(caught_panic))
+            .layer(middleware::from_fn_with_state(front, front_door))
+    }
+}

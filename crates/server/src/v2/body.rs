@@ -1,0 +1,60 @@
+//! Bodies made of a blob's file: one range, or several as `multipart/byteranges`
+//! (RFC 9110, section 14.6). Windows are read as the client takes them.
+
+use std::ops::Range;
+
+use axum::body::Body;
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use hythe_oci::Digest;
+use hythe_registry::pull::BlobFile;
+
+/// A body of one range of the file.
+pub(super) fn of(file: &BlobFile, range: Range<u64>) -> Body {
+    if range.is_empty() { Body::empty() } else { Body::from_stream(file.read(range)) }
+}
+
+pub(super) fn content_range(part: &Range<u64>, size: u64) -> String {
+    format!("bytes {}-{}/{size}", part.start, part.end.saturating_sub(1))
+}
+
+/// Several ranges of one file, each with a heading.
+pub(super) struct Multipart {
+    boundary: String,
+    parts: Vec<(Bytes, Range<u64>)>,
+    close: Bytes,
+}
+
+impl Multipart {
+    pub(super) fn new(parts: Vec<Range<u64>>, size: u64, digest: &Digest) -> Self {
+        // A blob that holds its own digest in this form cannot be made: the boundary is unique.
+        let boundary = format!("hythe-{}", digest.hex());
+        let parts = parts
+            .into_iter()
+            .map(|part| {
+                let heading = format!(
+                    "\r\n--{boundary}\r\nContent-Type: application/octet-stream\r\nContent-Range: {}\r\n\r\n",
+                    content_range(&part, size)
+                );
+                (Bytes::from(heading), part)
+            })
+            .collect();
+        let close = Bytes::from(format!("\r\n--{boundary}--\r\n"));
+        Self { boundary, parts, close }
+    }
+
+    pub(super) fn content_type(&self) -> String {
+        format!("multipart/byteranges; boundary={}", self.boundary)
+    }
+
+    pub(super) fn length(&self) -> u64 {
+        let parts = self.parts.iter().map(|(heading, part)| heading.len() as u64 + part.end - part.start);
+        parts.sum::<u64>() + self.close.len() as u64
+    }
+
+    pub(super) fn body(self, file: BlobFile) -> Body {
+        let pieces = stream::iter(self.parts)
+            .flat_map(move |(heading, part)| stream::once(async { Ok(heading) }).chain(file.read(part)));
+        Body::from_stream(pieces.chain(stream::once(async { Ok(self.close) })))
+    }
+}

@@ -1,1 +1,13 @@
-//! placeholder
+//! The SDK of Hythe: what a program needs to work with a Hythe server.
+//!
+//! [`Api`] speaks `/api/v1`: projects, members, users, repositories, uploads. Images go over
+//! [`hythe_remote::Remote`], which works with any registry. [`sample`] makes a small real image to
+//! try a registry with.
+
+mod api;
+mod error;
+pub mod sample;
+
+pub use api::{Api, Pages};
+pub use error::{ApiError, Refused};
+pub use hythe_remote::Credentials;

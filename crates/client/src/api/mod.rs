@@ -1,0 +1,177 @@
+//! The client of `/api/v1`.
+//!
+//! One method per operation, grouped by resource; every method is one request, except that
+//! [`Pages`] asks for a page at a time.
+
+mod projects;
+mod repositories;
+mod uploads;
+mod users;
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::fmt::Display;
+
+use hythe_api::{MAX_PAGE_SIZE, Page};
+use hythe_outbound::{Authorization, HeaderValue, Method, Origin, Outbound, Request, Response, Url, header};
+use hythe_remote::Credentials;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::{ApiError, Refused};
+
+/// A page of 1,000 entries is some hundred kilobytes; this leaves room for a newer server's fields.
+const MAX_ANSWER: usize = 8 * 1024 * 1024;
+
+/// A Hythe server seen by one identity. Cloning is cheap.
+#[derive(Clone)]
+pub struct Api {
+    outbound: Outbound,
+    base: Url,
+    identity: Option<Authorization>,
+}
+
+impl Api {
+    /// The server at `server`, such as `https://registry.example.org`. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// The address has a path or another scheme than http or https, or the user name holds a colon.
+    pub fn new(outbound: Outbound, server: &Url, credentials: &Credentials) -> Result<Self, ApiError> {
+        let wrong = |problem: &str| ApiError::Address {
+            address: Origin::of(server)
+                .map_or_else(|| server.scheme().to_owned(), |origin| origin.to_string()),
+            problem: problem.to_owned(),
+        };
+        if Origin::of(server).is_none() {
+            return Err(wrong("it must begin with http:// or https://"));
+        }
+        if server.path() != "/" || server.query().is_some() || server.fragment().is_some() {
+            return Err(wrong("it must end after host and port"));
+        }
+        let identity = match credentials {
+            Credentials::Anonymous => None,
+            Credentials::Password { user, secret } => Some(Authorization::basic(user, secret)?),
+        };
+        Ok(Self { outbound, base: server.clone(), identity })
+    }
+
+    /// The address of a resource: `/api/v1/` and the segments, each percent-encoded.
+    fn url(&self, segments: &[&dyn Display]) -> Result<Url, ApiError> {
+        let mut url = self.base.clone();
+        url.path_segments_mut()
+            .map_err(|()| ApiError::Address {
+                address: self.base.scheme().to_owned(),
+                problem: "it has no path".to_owned(),
+            })?
+            .clear()
+            .extend(["api", "v1"])
+            .extend(segments.iter().map(ToString::to_string));
+        Ok(url)
+    }
+
+    async fn send(&self, request: Request) -> Result<Response, ApiError> {
+        let request = request
+            .header(header::ACCEPT, HeaderValue::from_static("application/json"))
+            .authorization(self.identity.clone());
+        let response = self.outbound.send(request).await?;
+        if response.status().is_success() {
+            Ok(response)
+        } else {
+            Err(ApiError::Refused(Box::new(Refused::read(response).await)))
+        }
+    }
+
+    async fn get<T: DeserializeOwned>(&self, url: Url) -> Result<T, ApiError> {
+        let response = self.send(Request::new(Method::GET, url)).await?;
+        Ok(response.json(MAX_ANSWER).await?)
+    }
+
+    /// Sends a document and reads the one that comes back.
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        url: Url,
+        document: &(impl Serialize + Sync),
+    ) -> Result<T, ApiError> {
+        let response = self.send(Request::new(method, url).json(document)?).await?;
+        Ok(response.json(MAX_ANSWER).await?)
+    }
+
+    /// Sends a document to which no other comes back.
+    async fn tell(
+        &self,
+        method: Method,
+        url: Url,
+        document: &(impl Serialize + Sync),
+    ) -> Result<(), ApiError> {
+        self.send(Request::new(method, url).json(document)?).await.map(drop)
+    }
+
+    async fn delete(&self, url: Url) -> Result<(), ApiError> {
+        self.send(Request::new(Method::DELETE, url)).await.map(drop)
+    }
+
+    fn pages<T>(&self, segments: &[&dyn Display]) -> Result<Pages<'_, T>, ApiError> {
+        Ok(Pages { api: self, url: self.url(segments)?, ready: VecDeque::new(), cursor: Cursor::Start })
+    }
+}
+
+impl fmt::Debug for Api {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Api").field("base", &self.base.as_str()).finish_non_exhaustive()
+    }
+}
+
+/// A list that is fetched page by page, in the order of its key.
+#[derive(Debug)]
+pub struct Pages<'a, T> {
+    api: &'a Api,
+    url: Url,
+    ready: VecDeque<T>,
+    cursor: Cursor,
+}
+
+#[derive(Debug)]
+enum Cursor {
+    Start,
+    After(String),
+    End,
+}
+
+impl<T: DeserializeOwned> Pages<'_, T> {
+    /// The next entry, or `None` after the last one. One request per thousand entries.
+    ///
+    /// # Errors
+    /// The page could not be fetched; calling again tries it again.
+    pub async fn next(&mut self) -> Result<Option<T>, ApiError> {
+        loop {
+            if let Some(item) = self.ready.pop_front() {
+                return Ok(Some(item));
+            }
+            let mut url = self.url.clone();
+            url.query_pairs_mut().append_pair("limit", &MAX_PAGE_SIZE.to_string());
+            match &self.cursor {
+                Cursor::Start => {}
+                Cursor::After(cursor) => {
+                    url.query_pairs_mut().append_pair("after", cursor);
+                }
+                Cursor::End => return Ok(None),
+            }
+            let page: Page<T> = self.api.get(url).await?;
+            self.ready = page.items.into();
+            self.cursor = page.next.map_or(Cursor::End, Cursor::After);
+        }
+    }
+
+    /// All entries that are left, in memory.
+    ///
+    /// # Errors
+    /// A page could not be fetched.
+    pub async fn all(mut self) -> Result<Vec<T>, ApiError> {
+        let mut items = Vec::new();
+        while let Some(item) = self.next().await? {
+            items.push(item);
+        }
+        Ok(items)
+    }
+}

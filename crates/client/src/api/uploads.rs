@@ -1,0 +1,24 @@
+//! Uploads that were begun and not finished.
+
+use hythe_api::OpenUpload;
+use hythe_oci::{ProjectName, UploadId};
+
+use super::{Api, Pages};
+use crate::ApiError;
+
+impl Api {
+    /// The open uploads of a project that the caller may see, by id.
+    pub fn uploads(&self, project: &ProjectName) -> Result<Pages<'_, OpenUpload>, ApiError> {
+        self.pages(&[&"projects", project, &"uploads"])
+    }
+
+    /// The caller's own open uploads in all projects, by id.
+    pub fn own_uploads(&self) -> Result<Pages<'_, OpenUpload>, ApiError> {
+        self.pages(&[&"uploads"])
+    }
+
+    /// Cancels an upload and discards its bytes.
+    pub async fn cancel_upload(&self, id: &UploadId) -> Result<(), ApiError> {
+        self.delete(self.url(&[&"uploads", id])?).await
+    }
+}

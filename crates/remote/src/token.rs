@@ -1,0 +1,160 @@
+//! Tokens: fetched from the confirmed realm, kept per scope, renewed before they end.
+//!
+//! Invariants: at most one fetch per scope is under way; a token that the registry has refused is
+//! not used again; no token outlives the [`Tokens`] it was fetched by.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use hythe_outbound::{Authorization, HeaderValue, Method, Outbound, Request, StatusCode, Url, header};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+
+use crate::{Refusal, RemoteError};
+
+/// containers/image accepts so much; JWTs with many scopes grow to some kilobytes.
+const MAX_TOKEN_ANSWER: usize = 1024 * 1024;
+
+/// A shorter or absent `expires_in` means this (token specification).
+const SHORTEST_LIFE: Duration = Duration::from_mins(1);
+
+/// A longer one is not believed: the next 401 or this limit renews the token.
+const LONGEST_LIFE: Duration = Duration::from_hours(24);
+
+/// A token service, as a challenge named it and [`crate::realm::confirm`] accepted it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TokenService {
+    pub(crate) realm: Url,
+    pub(crate) service: Option<String>,
+}
+
+/// The tokens of one identity at one registry, by scope.
+pub(crate) struct Tokens {
+    slots: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Slot>>>>,
+}
+
+#[derive(Default)]
+struct Slot {
+    token: Option<Token>,
+    /// What the registry asked for beside our own scope, in its last challenge.
+    demanded: Option<String>,
+}
+
+struct Token {
+    value: SecretString,
+    good_until: Instant,
+}
+
+/// The answer of a token service; both names of the token are in use.
+#[derive(Deserialize)]
+struct Answer {
+    token: Option<SecretString>,
+    access_token: Option<SecretString>,
+    expires_in: Option<u64>,
+}
+
+impl Tokens {
+    pub(crate) fn new() -> Self {
+        Self { slots: Mutex::new(HashMap::new()) }
+    }
+
+    /// A token for `scope` that has not ended yet, fetched with `identity` if none is kept.
+    pub(crate) async fn get(
+        &self,
+        outbound: &Outbound,
+        service: &TokenService,
+        identity: Option<&Authorization>,
+        scope: &str,
+    ) -> Result<SecretString, RemoteError> {
+        let slot = self.slot(scope);
+        let mut slot = slot.lock().await;
+        if let Some(token) = slot.token.as_ref().filter(|token| Instant::now() < token.good_until) {
+            return Ok(token.value.clone());
+        }
+        let demanded = slot.demanded.as_deref().filter(|demanded| *demanded != scope);
+        let token = fetch(outbound, service, identity, [Some(scope), demanded]).await?;
+        let value = token.value.clone();
+        slot.token = Some(token);
+        Ok(value)
+    }
+
+    /// Forgets a token that the registry refused, unless another request has renewed it already.
+    pub(crate) async fn refused(&self, scope: &str, token: Option<&SecretString>, demanded: Option<String>) {
+        let slot = self.slot(scope);
+        let mut slot = slot.lock().await;
+        let kept = slot.token.as_ref().map(|token| token.value.expose_secret());
+        if kept == token.map(ExposeSecret::expose_secret) {
+            slot.token = None;
+        }
+        slot.demanded = demanded;
+    }
+
+    fn slot(&self, scope: &str) -> Arc<tokio::sync::Mutex<Slot>> {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(slot) = slots.get(scope) {
+            return Arc::clone(slot);
+        }
+        // A long-lived upstream client meets ever new repositories: what has ended goes.
+        slots.retain(|_, slot| slot.try_lock().map_or(true, |slot| slot.is_useful()));
+        Arc::clone(slots.entry(scope.to_owned()).or_default())
+    }
+}
+
+impl Slot {
+    fn is_useful(&self) -> bool {
+        self.token.as_ref().is_some_and(|token| Instant::now() < token.good_until)
+    }
+}
+
+async fn fetch(
+    outbound: &Outbound,
+    service: &TokenService,
+    identity: Option<&Authorization>,
+    scopes: [Option<&str>; 2],
+) -> Result<Token, RemoteError> {
+    let mut url = service.realm.clone();
+    {
+        let mut query = url.query_pairs_mut();
+        if let Some(service) = &service.service {
+            query.append_pair("service", service);
+        }
+        for scope in scopes.into_iter().flatten() {
+            query.append_pair("scope", scope);
+        }
+    }
+    let asked = Instant::now();
+    let request = Request::new(Method::GET, url)
+        .header(header::ACCEPT, HeaderValue::from_static("application/json"))
+        .authorization(identity.cloned());
+    let response = outbound.send(request).await?;
+    let origin = response.origin().to_string();
+    if response.status() != StatusCode::OK {
+        return Err(RemoteError::Refused(Box::new(Refusal::read(response).await)));
+    }
+    let answer: Answer = response.json(MAX_TOKEN_ANSWER).await?;
+    let value = answer.token.or(answer.access_token).ok_or_else(|| RemoteError::Protocol {
+        registry: origin,
+        problem: "its token service answered without a token".to_owned(),
+    })?;
+    Ok(Token { value, good_until: asked + usable_life(answer.expires_in) })
+}
+
+/// How long a token is used: the last tenth of its life is left for requests under way.
+fn usable_life(expires_in: Option<u64>) -> Duration {
+    let life = Duration::from_secs(expires_in.unwrap_or(0)).clamp(SHORTEST_LIFE, LONGEST_LIFE);
+    life * 9 / 10
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn odd_lives_are_brought_into_range() {
+        assert_eq!(usable_life(None), Duration::from_secs(54));
+        assert_eq!(usable_life(Some(1)), Duration::from_secs(54));
+        assert_eq!(usable_life(Some(300)), Duration::from_secs(270));
+        assert!(usable_life(Some(u64::MAX)) <= LONGEST_LIFE);
+    }
+}

@@ -1,0 +1,58 @@
+//! Arguments of the commands an operator keeps a registry in order with.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use clap_complete::Shell;
+
+use super::ConfigSource;
+
+/// `hythe config …`.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Read a configuration file and say everything that is wrong with it.
+    Check {
+        /// The file to check.
+        file: PathBuf,
+    },
+    /// Print a configuration file with every setting, its default and what it means.
+    Example,
+    /// Print the settings in force and where each came from; secrets are hidden.
+    Print {
+        #[command(flatten)]
+        source: ConfigSource,
+    },
+}
+
+/// `hythe gc`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct GcArguments {
+    #[command(flatten)]
+    pub(crate) source: ConfigSource,
+    /// Only say what would be removed and why.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Keep only what became unreferenced within so many minutes [default: `collection.grace_hours`].
+    #[arg(long, value_name = "MINUTES")]
+    pub(crate) grace_minutes: Option<u32>,
+}
+
+/// `hythe fsck`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct FsckArguments {
+    #[command(flatten)]
+    pub(crate) source: ConfigSource,
+    /// Compare sizes only, without reading every byte.
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Repair what can be repaired (refused: it cannot yet).
+    #[arg(long, hide = true)]
+    pub(crate) repair: bool,
+}
+
+/// `hythe completions`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct CompletionsArguments {
+    /// The shell to write for.
+    pub(crate) shell: Shell,
+}

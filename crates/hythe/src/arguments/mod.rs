@@ -1,0 +1,111 @@
+//! The command line as types: what a person may type, nothing about what it does.
+//!
+//! Invariant: no password is ever an argument (anyone on the machine can read a process's arguments);
+//! passwords come from standard input or the environment.
+
+mod connection;
+mod maintenance;
+mod objects;
+mod serve;
+
+pub(crate) use connection::{Connection, LoginArguments, LogoutArguments, NewPassword, Server};
+pub(crate) use maintenance::{CompletionsArguments, ConfigCommand, FsckArguments, GcArguments};
+pub(crate) use objects::{
+    Days, MemberCommand, ProjectCommand, RepositoryCommand, UploadCommand, UserCommand,
+};
+pub(crate) use serve::{ConfigSource, QuickstartArguments, ServeArguments};
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+/// Hythe: a container-image registry and image-delivery system for compute clusters.
+#[derive(Debug, Parser)]
+#[command(name = "hythe", version, max_term_width = 100, propagate_version = false)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command understands.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Global {
+    /// How data is written to standard output.
+    #[arg(long, global = true, value_enum, default_value_t = Output::Text, value_name = "FORMAT")]
+    pub(crate) output: Output,
+    /// How the log is written to standard error [default: the configuration's log.format].
+    #[arg(long = "log", global = true, value_enum, value_name = "FORMAT")]
+    pub(crate) log: Option<Output>,
+    /// Say more in the log: once for debug, twice for trace.
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+/// For people or for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// Tables and sentences.
+    Text,
+    /// JSON, one document (data) or one line per event (log).
+    Json,
+}
+
+/// The commands, in the order the help shows them.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start a registry, push and pull a small image before your eyes, and keep serving.
+    Quickstart(QuickstartArguments),
+    /// Run the registry in the foreground.
+    Serve(ServeArguments),
+    /// Check, show or explain the configuration.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Create, list, change and delete projects and their members.
+    #[command(subcommand)]
+    Project(ProjectCommand),
+    /// Create, list and delete users, and set passwords.
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Create, list and delete repositories.
+    #[command(subcommand)]
+    Repository(RepositoryCommand),
+    /// List and cancel unfinished uploads.
+    #[command(subcommand)]
+    Upload(UploadCommand),
+    /// Sign in to a server and remember it.
+    Login(LoginArguments),
+    /// Forget the login of a server.
+    Logout(LogoutArguments),
+    /// Collect garbage now: in the running server, or in the folder when none runs.
+    Gc(GcArguments),
+    /// Check everything that is kept: in the running server, or in the folder when none runs.
+    Fsck(FsckArguments),
+    /// Print a completion script for a shell.
+    Completions(CompletionsArguments),
+    /// Print the version.
+    Version,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn no_argument_carries_a_password() {
+        fn walk(command: &clap::Command) {
+            for argument in command.get_arguments() {
+                let name = argument.get_id().as_str();
+                let takes_value = argument.get_action().takes_values();
+                assert!(!(name.contains("password") && takes_value), "{} --{name}", command.get_name());
+            }
+            command.get_subcommands().for_each(walk);
+        }
+        walk(&Arguments::command());
+    }
+}

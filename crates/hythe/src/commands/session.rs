@@ -1,0 +1,165 @@
+//! Which server a command asks, as whom, and what a refusal means for the exit code.
+
+use std::io::Read;
+
+use hythe_api::ProblemCode;
+use hythe_client::{Api, ApiError, Credentials as ApiCredentials};
+use hythe_outbound::{Outbound, OutboundError};
+use secrecy::SecretString;
+use url::Url;
+
+use crate::arguments::{Connection, NewPassword, Server};
+use crate::credentials::{Credentials, Login};
+use crate::failure::{Exit, Failure, sentence};
+
+/// The longest password read from standard input, in bytes; whoever pipes more meant another file.
+const LONGEST_PASSWORD: u64 = 4096;
+
+/// One server, asked as one identity.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) api: Api,
+}
+
+impl Session {
+    /// The session the arguments and the stored logins describe. Nothing is sent yet.
+    pub(super) fn open(connection: &Connection) -> Result<Self, Failure> {
+        let stored = Credentials::load()?;
+        let server = server(&connection.server, &stored)?;
+        let login = login(connection, &server, &stored)?;
+        Self::with(&connection.server, &server, login.as_ref())
+    }
+
+    /// A session with `server` as exactly this identity.
+    pub(super) fn with(arguments: &Server, server: &Url, login: Option<&Login>) -> Result<Self, Failure> {
+        let credentials = login.map_or(ApiCredentials::Anonymous, |login| ApiCredentials::Password {
+            user: login.username.clone(),
+            secret: login.secret.clone(),
+        });
+        let api = Api::new(outbound(arguments)?, server, &credentials).map_err(refused)?;
+        Ok(Session { api })
+    }
+}
+
+/// The HTTP client, trusting the extra authority if one is named.
+pub(super) fn outbound(arguments: &Server) -> Result<Outbound, Failure> {
+    let mut builder = Outbound::builder();
+    if let Some(path) = &arguments.ca {
+        let pem = std::fs::read(path).map_err(|error| {
+            Failure::new(
+                Exit::Usage,
+                format!("The certificate file {} cannot be read: {error}", path.display()),
+            )
+        })?;
+        builder = builder.authorities_pem(pem);
+    }
+    builder.build().map_err(|error| Failure::new(Exit::Usage, sentence(error)))
+}
+
+/// The server named by flag or environment, else the one last logged in to.
+pub(super) fn server(arguments: &Server, stored: &Credentials) -> Result<Url, Failure> {
+    arguments.url.as_ref().or_else(|| stored.latest()).cloned().ok_or_else(|| {
+        Failure::new(Exit::Usage, "No server is named and none is logged in to")
+            .hint("pass --server URL, set HYTHE_SERVER, or run `hythe login --server URL --username NAME`")
+    })
+}
+
+/// Who to sign in as: the name given with the password of the environment, else the stored login, else
+/// nobody.
+fn login(connection: &Connection, server: &Url, stored: &Credentials) -> Result<Option<Login>, Failure> {
+    let kept = stored.for_server(server);
+    let Some(username) = &connection.username else { return Ok(kept) };
+    if let Some(secret) = environment_secret("HYTHE_PASSWORD") {
+        return Ok(Some(Login { username: username.clone(), secret }));
+    }
+    if let Some(kept) = kept.filter(|kept| kept.username == *username) {
+        return Ok(Some(kept));
+    }
+    Err(Failure::new(Exit::Usage, format!("There is no password for {username} on {server}"))
+        .hint("set HYTHE_PASSWORD, or run `hythe login` once"))
+}
+
+/// A new password, from where the arguments say.
+pub(super) fn new_password(arguments: &NewPassword) -> Result<SecretString, Failure> {
+    password(arguments.password_stdin, "HYTHE_NEW_PASSWORD")
+}
+
+/// A password from standard input, or from this environment variable.
+pub(super) fn password(from_stdin: bool, variable: &str) -> Result<SecretString, Failure> {
+    if from_stdin {
+        return password_line(&mut std::io::stdin().lock());
+    }
+    environment_secret(variable).ok_or_else(|| {
+        Failure::new(Exit::Usage, "No password was given").hint(format!(
+            "pipe it in with --password-stdin, or set {variable}; it is never taken from the command line, where \
+             others could read it"
+        ))
+    })
+}
+
+/// The first line without its end.
+fn password_line(input: &mut dyn Read) -> Result<SecretString, Failure> {
+    let mut text = String::new();
+    input.take(LONGEST_PASSWORD + 1).read_to_string(&mut text).map_err(|error| {
+        Failure::new(Exit::Usage, format!("The password cannot be read from standard input: {error}"))
+    })?;
+    let line = text.strip_suffix('\n').unwrap_or(&text);
+    let line = line.strip_suffix('\r').unwrap_or(line);
+    if line.is_empty() {
+        return Err(Failure::new(Exit::Usage, "Standard input holds no password"));
+    }
+    if line.contains('\n') || u64::try_from(line.len()).is_ok_and(|length| length > LONGEST_PASSWORD) {
+        return Err(Failure::new(Exit::Usage, "Standard input holds more than one line with a password"));
+    }
+    Ok(line.into())
+}
+
+/// A secret from the environment; an empty one counts as none.
+pub(super) fn environment_secret(name: &str) -> Option<SecretString> {
+    std::env::var(name).ok().filter(|value| !value.is_empty()).map(SecretString::from)
+}
+
+/// What an error of the API means for the person and the exit code.
+pub(super) fn refused(error: ApiError) -> Failure {
+    let exit = match (&error, error.status()) {
+        (ApiError::Outbound(_), _) => Exit::Unreachable,
+        (ApiError::Address { .. } | ApiError::Credentials(_), _) => Exit::Usage,
+        (_, Some(401 | 403)) => Exit::Refused,
+        (_, Some(404)) => Exit::NotFound,
+        (_, Some(409)) => Exit::Conflict,
+        _ => Exit::Failed,
+    };
+    let failure = Failure::new(exit, sentence(&error));
+    match (exit, error.code()) {
+        (_, Some(ProblemCode::SignInRequired)) => failure
+            .hint("run `hythe login --server URL --username NAME`, or set HYTHE_USERNAME and HYTHE_PASSWORD"),
+        (_, Some(ProblemCode::BadCredentials | ProblemCode::InvalidToken)) => {
+            failure.hint("run `hythe login` again, or check HYTHE_USERNAME and HYTHE_PASSWORD")
+        }
+        (Exit::Unreachable, _) if matches!(error, ApiError::Outbound(OutboundError::Certificate { .. })) => {
+            failure.hint("--ca FILE or HYTHE_CA names the authority that signed it")
+        }
+        (Exit::Unreachable, _) => {
+            failure.hint("check that the server runs and that --server or HYTHE_SERVER names it")
+        }
+        _ => failure,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    #[test]
+    fn a_password_is_one_line_without_its_end() {
+        for (input, password) in [("word\n", "word"), ("word", "word"), ("two words \r\n", "two words ")] {
+            assert_eq!(password_line(&mut input.as_bytes()).unwrap().expose_secret(), password);
+        }
+        let long = "x".repeat(5000);
+        for input in ["", "\n", "a\nb\n", &long] {
+            assert_eq!(password_line(&mut input.as_bytes()).unwrap_err().exit(), Exit::Usage);
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Asking the server that holds a data folder.
+
+use std::path::Path;
+use std::time::Duration;
+
+use hythe_api::Problem;
+use hythe_outbound::{Method, Outbound, OutboundError, Request, Url};
+use hythe_registry::check::{CheckOptions, CheckReport};
+use hythe_registry::collect::{CollectOptions, CollectReport};
+use hythe_server::control::GcRequest;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::net::UnixStream;
+
+use super::SocketAddress;
+use crate::failure::{Exit, Failure};
+
+/// Maintenance may take hours, and says nothing until it is done.
+const PATIENCE: Duration = Duration::from_hours(7 * 24);
+
+/// The most bytes of an answer.
+const LONGEST_ANSWER: usize = 1024 * 1024;
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AskError {
+    /// The socket cannot be reached, or the exchange broke off.
+    #[error("{0}")]
+    Socket(#[from] std::io::Error),
+    /// No usable answer came.
+    #[error(transparent)]
+    Outbound(#[from] OutboundError),
+    /// The server tried and failed, or does not know the request.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// How often to look whether the socket answers.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// Waits until the socket at `path` accepts connections, so that nobody is told of a server whose
+/// maintenance commands do not reach it yet. A socket file left by a killed process accepts none.
+pub(crate) async fn answers(path: &Path) -> Result<(), Failure> {
+    let address = SocketAddress::of(path).map_err(|error| {
+        Failure::new(Exit::Failed, format!("The control socket {} cannot be used: {error}", path.display()))
+    })?;
+    while UnixStream::connect(address.path()).await.is_err() {
+        tokio::time::sleep(LOOK).await;
+    }
+    Ok(())
+}
+
+/// The running server behind a control socket.
+#[derive(Debug)]
+pub(crate) struct Server {
+    outbound: Outbound,
+    _address: SocketAddress,
+}
+
+impl Server {
+    /// The server behind the socket at `path`. Nothing is sent yet.
+    pub(crate) fn at(path: &Path) -> Result<Self, AskError> {
+        let address = SocketAddress::of(path)?;
+        let outbound = Outbound::builder().unix_socket(address.path()).idle_timeout(PATIENCE).build()?;
+        Ok(Server { outbound, _address: address })
+    }
+
+    /// Runs a collection in the server and waits for its end.
+    pub(crate) async fn collect(&self, options: CollectOptions) -> Result<CollectReport, AskError> {
+        let grace_seconds = options.grace.map(|grace| grace.as_secs());
+        self.post("gc", &GcRequest { dry_run: options.dry_run, grace_seconds }).await
+    }
+
+    /// Runs a check in the server and waits for its end.
+    pub(crate) async fn check(&self, options: CheckOptions) -> Result<CheckReport, AskError> {
+        self.post("fsck", &options).await
+    }
+
+    async fn post<Q: Serialize, A: DeserializeOwned>(&self, what: &str, question: &Q) -> Result<A, AskError> {
+        let mut url = Url::parse("http://localhost").expect("a constant URL is valid");
+        url.set_path(what);
+        let request = Request::new(Method::POST, url).json(question)?;
+        let response = self.outbound.send(request).await?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response.json(LONGEST_ANSWER).await?);
+        }
+        match response.json::<Problem>(LONGEST_ANSWER).await {
+            Ok(problem) => Err(AskError::Refused(problem.detail)),
+            Err(_) => {
+                Err(AskError::Refused(format!("The running server answered {status} without a reason")))
+            }
+        }
+    }
+}

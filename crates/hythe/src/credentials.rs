@@ -1,0 +1,195 @@
+//! Stored logins: `$XDG_CONFIG_HOME/hythe/credentials.json`, readable by its owner alone.
+//!
+//! Invariant: the file is replaced as a whole (written beside, mode 600, then renamed), so a reader sees
+//! the old or the new logins, and the secrets are never readable by others, not even for a moment.
+
+use std::collections::BTreeMap;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::failure::{Exit, Failure};
+
+/// The logins of one person on this machine.
+#[derive(Debug)]
+pub(crate) struct Credentials {
+    path: PathBuf,
+    kept: Kept,
+}
+
+/// What the file holds.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Kept {
+    /// The server of the latest login: the one used when none is named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    latest: Option<Url>,
+    #[serde(default)]
+    servers: BTreeMap<Url, KeptLogin>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct KeptLogin {
+    username: String,
+    secret: Hidden,
+}
+
+/// A secret that is written to the file but never shown by `{:?}`.
+#[derive(Debug, Clone)]
+struct Hidden(SecretString);
+
+impl Serialize for Hidden {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.expose_secret())
+    }
+}
+
+impl<'de> Deserialize<'de> for Hidden {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|text| Hidden(text.into()))
+    }
+}
+
+/// Who to sign in as, and with what.
+#[derive(Debug, Clone)]
+pub(crate) struct Login {
+    /// The user's name.
+    pub(crate) username: String,
+    /// A password, or an access token in its place.
+    pub(crate) secret: SecretString,
+}
+
+impl Credentials {
+    /// The logins stored for the person who runs this process.
+    pub(crate) fn load() -> Result<Self, Failure> {
+        Self::load_from(&default_path()?)
+    }
+
+    fn load_from(path: &Path) -> Result<Self, Failure> {
+        let kept = match std::fs::read(path) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| {
+                Failure::new(
+                    Exit::Failed,
+                    format!("The stored logins in {} cannot be read: {error}", path.display()),
+                )
+                .hint("delete the file and run `hythe login` again")
+            })?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Kept::default(),
+            Err(error) => return Err(unusable(path, &error)),
+        };
+        Ok(Credentials { path: path.to_owned(), kept })
+    }
+
+    /// The login for this server.
+    pub(crate) fn for_server(&self, server: &Url) -> Option<Login> {
+        let kept = self.kept.servers.get(server)?;
+        Some(Login { username: kept.username.clone(), secret: kept.secret.0.clone() })
+    }
+
+    /// The server of the latest login.
+    pub(crate) fn latest(&self) -> Option<&Url> {
+        self.kept.latest.as_ref()
+    }
+
+    /// Remembers a login and makes its server the one used when none is named.
+    pub(crate) fn remember(&mut self, server: &Url, login: &Login) -> Result<(), Failure> {
+        let kept = KeptLogin { username: login.username.clone(), secret: Hidden(login.secret.clone()) };
+        self.kept.servers.insert(server.clone(), kept);
+        self.kept.latest = Some(server.clone());
+        self.save()
+    }
+
+    /// Forgets a login; says whether there was one.
+    pub(crate) fn forget(&mut self, server: &Url) -> Result<bool, Failure> {
+        let known = self.kept.servers.remove(server).is_some();
+        if self.kept.latest.as_ref() == Some(server) {
+            self.kept.latest = self.kept.servers.keys().next().cloned();
+        }
+        if known {
+            self.save()?;
+        }
+        Ok(known)
+    }
+
+    /// Where the logins are kept.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn save(&self) -> Result<(), Failure> {
+        let text = serde_json::to_vec_pretty(&self.kept).map_err(|error| {
+            Failure::new(Exit::Failed, format!("The logins cannot be written as JSON: {error}"))
+        })?;
+        self.replace(&text).map_err(|error| unusable(&self.path, &error))
+    }
+
+    fn replace(&self, text: &[u8]) -> io::Result<()> {
+        if let Some(folder) = self.path.parent() {
+            DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        }
+        let beside = self.path.with_extension(format!("json.{}", std::process::id()));
+        let written = private_file(&beside).and_then(|mut file| {
+            file.write_all(text)?;
+            file.sync_all()
+        });
+        let replaced = written.and_then(|()| std::fs::rename(&beside, &self.path));
+        if replaced.is_err() {
+            // The error that matters is the first one; a left-over file is unreadable to others.
+            drop(std::fs::remove_file(&beside));
+        }
+        replaced
+    }
+}
+
+fn private_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
+}
+
+fn unusable(path: &Path, error: &io::Error) -> Failure {
+    Failure::new(Exit::Failed, format!("The stored logins in {} cannot be used: {error}", path.display()))
+}
+
+fn default_path() -> Result<PathBuf, Failure> {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let folder = set("XDG_CONFIG_HOME").or_else(|| set("HOME").map(|home| home.join(".config")));
+    folder.map(|folder| folder.join("hythe").join("credentials.json")).ok_or_else(|| {
+        Failure::new(Exit::Usage, "Neither XDG_CONFIG_HOME nor HOME is set, so there is no place for logins")
+            .hint("set one of them, or pass --server, --username and HYTHE_PASSWORD each time")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn login(username: &str, secret: &str) -> Login {
+        Login { username: username.to_owned(), secret: secret.into() }
+    }
+
+    #[test]
+    fn logins_are_kept_privately_and_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("hythe/credentials.json");
+        let (one, two): (Url, Url) = ("https://one".parse().unwrap(), "http://two:5000".parse().unwrap());
+
+        let mut credentials = Credentials::load_from(&path).unwrap();
+        assert!(credentials.for_server(&one).is_none() && credentials.latest().is_none());
+        credentials.remember(&one, &login("ann", "first")).unwrap();
+        credentials.remember(&two, &login("bob", "second")).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+
+        let mut credentials = Credentials::load_from(&path).unwrap();
+        assert_eq!(credentials.latest(), Some(&two));
+        assert_eq!(credentials.for_server(&one).unwrap().secret.expose_secret(), "first");
+        assert!(credentials.forget(&two).unwrap());
+        assert!(!credentials.forget(&two).unwrap());
+        assert_eq!(credentials.latest(), Some(&one));
+        assert!(!format!("{credentials:?}").contains("first"), "a secret is shown");
+    }
+}

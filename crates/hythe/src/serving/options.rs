@@ -1,0 +1,98 @@
+//! Turning the configuration into the options of the rooms, and their start-up errors into failures.
+
+use std::path::Path;
+use std::time::Duration;
+
+use hythe_identity::IdentityOptions;
+use hythe_registry::{CollectionOptions, ProjectCreation, RegistryOptions};
+use hythe_server::limits::ListenLimits;
+use hythe_store::{FolderError, StoreError};
+
+use crate::configuration::{Config, Creation};
+use crate::failure::{Exit, Failure, chain};
+
+/// The name of this registry in tokens and challenges; the same on every replica.
+pub(crate) const SERVICE: &str = "hythe";
+
+const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+
+/// The rules' options.
+pub(crate) fn registry_options(config: &Config) -> RegistryOptions {
+    let collection = &config.collection;
+    RegistryOptions {
+        project_creation: match config.projects.creation {
+            Creation::Everyone => ProjectCreation::Everyone,
+            Creation::Admins => ProjectCreation::Admins,
+        },
+        upload_lifetime: Duration::from_secs(config.uploads.expire_hours.get() * HOUR),
+        collection: CollectionOptions {
+            enabled: collection.enabled,
+            every: Duration::from_secs(collection.every_minutes.get() * MINUTE),
+            grace: Duration::from_secs(collection.grace_hours.get() * HOUR),
+            rate: u32::try_from(collection.rate.get()).expect("the rate is at most 100,000"),
+        },
+        ..RegistryOptions::default()
+    }
+}
+
+/// The options of sign-in.
+pub(crate) fn identity_options(config: &Config) -> IdentityOptions {
+    IdentityOptions {
+        access_lifetime: Duration::from_secs(config.tokens.access_minutes.get() * MINUTE),
+        refresh_lifetime: Duration::from_secs(config.tokens.refresh_days.get() * DAY),
+        ..IdentityOptions::new(SERVICE)
+    }
+}
+
+/// The limits of the listener on the network.
+pub(crate) fn listen_limits(config: &Config) -> ListenLimits {
+    let number = |n: u64| usize::try_from(n).expect("limits are at most a million");
+    ListenLimits {
+        connections: number(config.limits.connections.get()),
+        connections_per_address: number(config.limits.connections_per_address.get()),
+        ..ListenLimits::default()
+    }
+}
+
+/// Why the data folder could not be taken.
+pub(crate) fn folder_failure(dir: &Path, error: &FolderError) -> Failure {
+    let dir = dir.display();
+    match error {
+        FolderError::Busy { pid: Some(pid) } => {
+            Failure::new(Exit::FolderBusy, format!("The data folder {dir} is in use by process {pid}")).hint(
+                "one server at a time may hold a data folder: stop that process, or name another folder",
+            )
+        }
+        FolderError::Busy { pid: None } => {
+            Failure::new(Exit::FolderBusy, format!("The data folder {dir} is in use by another process"))
+                .hint(
+                    "one server at a time may hold a data folder: stop that process, or name another folder",
+                )
+        }
+        FolderError::Io(_) => {
+            Failure::new(Exit::Failed, format!("The data folder {dir} cannot be used: {}", chain(error)))
+                .hint("the folder and its file system must be writable by the user the server runs as")
+        }
+    }
+}
+
+/// Why the store in a locked folder could not be opened.
+pub(crate) fn store_failure(dir: &Path, error: &StoreError) -> Failure {
+    Failure::new(Exit::Failed, format!("The store in {} cannot be opened: {}", dir.display(), chain(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The example file shows our defaults; they must be those of the rooms.
+    #[test]
+    fn the_default_configuration_is_what_the_rooms_do_by_default() {
+        let config = Config::default();
+        assert_eq!(identity_options(&config), IdentityOptions::new(SERVICE));
+        assert_eq!(listen_limits(&config), ListenLimits::default());
+        assert_eq!(format!("{:?}", registry_options(&config)), format!("{:?}", RegistryOptions::default()));
+    }
+}

@@ -1,0 +1,98 @@
+//! `hythe gc` and `hythe fsck`: beside a running server, and in a folder no server holds.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use hythe_testbed::{Family, Hythe, Options, Packing, Visibility, image};
+
+use crate::{exits, has_code, hythe, json, text};
+
+#[test]
+fn gc_asks_the_running_server_and_works_alone_when_none_runs() {
+    let mut server = Hythe::start(Options::default());
+    let data = server.data_folder();
+    let dry = ["gc", "--dry-run", "--data-dir", text(&data)];
+    let report = json(&hythe().always("--output").always("json").run(&dry).ok());
+    assert_eq!(report["dry_run"], true);
+    assert!(server.log().contains("/gc"), "the server was not asked:\n{}", server.log());
+    hythe().run(&["gc", "--data-dir", text(&data)]).ok().says("removed");
+
+    assert_eq!(server.stop(), 0);
+    hythe().run(&dry).ok().says("would go").says("nothing was removed");
+    let report = json(&hythe().run(&["gc", "--output", "json", "--data-dir", text(&data)]).ok());
+    assert_eq!(report["dry_run"], false);
+    server.restart();
+    server.anonymous().get("/healthz").is(200);
+}
+
+#[test]
+fn gc_never_makes_a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("missing");
+    exits(hythe().run(&["gc", "--data-dir", text(&missing)]), 5).says("There is no data folder");
+    assert!(!missing.exists());
+}
+
+#[test]
+fn a_folder_held_by_something_silent_is_reported_with_its_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let lock = folder.path().join("lock");
+    let mut holder = std::process::Command::new("flock")
+        .args([text(&lock), "sleep", "60"])
+        .spawn()
+        .expect("flock is part of every Linux system");
+    let begin = Instant::now();
+    let outcome = loop {
+        let outcome = hythe().run(&["gc", "--data-dir", text(folder.path())]);
+        if has_code(&outcome, 3) || begin.elapsed() > Duration::from_secs(10) {
+            break outcome;
+        }
+    };
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    exits(outcome, 3).says("is in use by another process").says("hint:");
+}
+
+#[test]
+fn fsck_finds_what_was_lost_and_has_its_own_exit_code() {
+    let mut server = Hythe::start(Options::default());
+    server.create_project("lab", Visibility::Public);
+    let image = image(Family::Oci, Packing::Gzip, "fsck", "amd64");
+    server.admin().push_image("lab/sound", "1", &image);
+    let data = server.data_folder();
+    let fsck = ["fsck", "--data-dir", text(&data)];
+    hythe().run(&fsck).ok().says("0 missing, 0 corrupt");
+    exits(hythe().run(&["fsck", "--repair", "--data-dir", text(&data)]), 2).says("cannot repair yet");
+
+    let blob = fs_blob(&data.join("blobs"));
+    let bytes = std::fs::read(&blob).unwrap();
+    std::fs::remove_file(&blob).unwrap();
+    exits(hythe().run(&fsck), 8).says("missing");
+    assert_eq!(server.stop(), 0);
+    exits(hythe().run(&fsck), 8).says("missing");
+
+    let mut wrong = bytes.clone();
+    wrong[0] ^= 1;
+    std::fs::write(&blob, &wrong).unwrap();
+    hythe().run(&["fsck", "--quick", "--data-dir", text(&data)]).ok();
+    let outcome = hythe().run(&["fsck", "--output", "json", "--data-dir", text(&data)]);
+    assert_eq!(json(&outcome)["corrupt"]["count"], 1, "{outcome}");
+    exits(outcome, 8);
+    std::fs::write(&blob, &bytes).unwrap();
+    hythe().run(&fsck).ok();
+}
+
+/// Some file below `folder`.
+fn fs_blob(folder: &Path) -> PathBuf {
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("the folder can be read") {
+            let path = entry.expect("the folder can be read").path();
+            if path.is_file() {
+                return path;
+            }
+            folders.push(path);
+        }
+    }
+    panic!("{} holds no file", folder.display());
+}

@@ -1,0 +1,46 @@
+//! The built program from outside: what a person or a script sees of it.
+
+mod collection;
+mod configuration;
+mod objects;
+mod serving;
+
+use std::path::Path;
+
+use hythe_testbed::{Hythe, Outcome, Tool};
+
+/// The program, run in an empty home.
+fn hythe() -> Tool {
+    Tool::new(env!("CARGO_BIN_EXE_hythe"))
+}
+
+/// The program, speaking to `server` as its administrator.
+fn admin_of(server: &Hythe) -> Tool {
+    let (name, password) = server.admin_login();
+    hythe()
+        .env("HYTHE_SERVER", format!("http://{}", server.host()))
+        .env("HYTHE_USERNAME", name)
+        .env("HYTHE_PASSWORD", password)
+}
+
+/// Insists on this exit code.
+#[track_caller]
+fn exits(outcome: Outcome, code: i32) -> Outcome {
+    assert!(has_code(&outcome, code), "should have exited with {code}: {outcome}");
+    outcome
+}
+
+fn has_code(outcome: &Outcome, code: i32) -> bool {
+    outcome.to_string().contains(&format!("\nstatus: {code}\n"))
+}
+
+/// A path as an argument.
+fn text(path: &Path) -> &str {
+    path.to_str().expect("the run folder's path is text")
+}
+
+/// The standard output as JSON.
+#[track_caller]
+fn json(outcome: &Outcome) -> serde_json::Value {
+    serde_json::from_str(&outcome.stdout).unwrap_or_else(|error| panic!("no JSON ({error}): {outcome}"))
+}

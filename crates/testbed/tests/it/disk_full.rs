@@ -1,0 +1,133 @@
+//! A full disk stops pushes and nothing else: pulls go on, the sentence names no path, a start works,
+//! and room that is made is used without a restart.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use hythe_testbed::run_folder::{self, Source};
+use hythe_testbed::{Family, Hythe, Options, Packing, Visibility, image, noise};
+
+/// A small disk in memory, mounted while this lives.
+struct Disk(PathBuf);
+
+impl Disk {
+    fn mount(options: &str) -> Option<Self> {
+        let folder = run_folder::fresh("disk");
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", options, "tmpfs"])
+            .arg(&folder)
+            .output()
+            .is_ok_and(|outcome| outcome.status.success());
+        if !mounted {
+            run_folder::not_run("disk_full", Source::Debian, "only root can mount a small disk");
+            return None;
+        }
+        Some(Self(folder))
+    }
+
+    fn filler(&self) -> PathBuf {
+        self.0.join("filler")
+    }
+
+    /// Writes until nothing more fits.
+    fn fill(&self) {
+        use std::io::Write as _;
+        let mut file = fs::File::create(self.filler()).unwrap();
+        let block = vec![7; 1 << 20];
+        while file.write_all(&block).is_ok() {}
+        let small = [7; 512];
+        while file.write_all(&small).is_ok() {}
+    }
+
+    fn make_room(&self) {
+        fs::remove_file(self.filler()).unwrap();
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // A disk that is still in use goes when the server that uses it has ended.
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+fn options(disk: &Path) -> Options {
+    Options { data: Some(disk.join("data")), ..Options::default() }
+}
+
+#[test]
+fn pulls_go_on_pushes_wait_and_a_start_works() {
+    let Some(disk) = Disk::mount("size=192m") else { return };
+    let mut server = Hythe::start(options(&disk.0));
+    server.create_project("lab", Visibility::Private);
+    let admin = server.admin();
+    let kept = image(Family::Oci, Packing::Gzip, "kept", "amd64");
+    admin.push_image("lab/app", "v1", &kept);
+
+    disk.fill();
+    let pulls = |server: &Hythe| {
+        let admin = server.admin();
+        assert!(admin.get("/v2/lab/app/manifests/v1").is(200).body == kept.manifest.bytes);
+        for blob in &kept.blobs {
+            let answer = admin.get(&format!("/v2/lab/app/blobs/{}", blob.digest())).is(200);
+            assert!(answer.body == blob.bytes);
+        }
+    };
+    let refuses = |server: &Hythe| {
+        let refused = server.admin().post("/v2/lab/app/blobs/uploads/").is(507);
+        let error = refused.error();
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains("storage is full"), "{message}");
+        assert!(!message.contains('/'), "no path of ours: {message}");
+    };
+    pulls(&server);
+    refuses(&server);
+
+    server.stop();
+    server.restart();
+    pulls(&server);
+    refuses(&server);
+
+    disk.make_room();
+    let more = image(Family::Oci, Packing::Gzip, "more", "amd64");
+    server.admin().push_image("lab/app", "v2", &more);
+    pulls(&server);
+}
+
+#[test]
+fn an_upload_that_meets_the_end_of_the_disk_is_told_so() {
+    let Some(disk) = Disk::mount("size=96m") else { return };
+    let server = Hythe::start(options(&disk.0));
+    server.create_project("lab", Visibility::Private);
+    let admin = server.admin();
+    let location = admin.open_upload("lab/app");
+    let bytes = noise("too big", 120 << 20);
+    let refused = admin.close_upload(&location, &hythe_testbed::digest(&bytes), &bytes).is(507);
+    assert!(refused.error()["message"].as_str().unwrap().contains("storage is full"));
+    // Small things still fit: the server lives, and an operator can make room.
+    admin.get("/v2/").is(200);
+}
+
+#[test]
+fn a_disk_without_inodes_is_a_full_disk() {
+    let Some(disk) = Disk::mount("size=192m,nr_inodes=300") else { return };
+    let server = Hythe::start(options(&disk.0));
+    server.create_project("lab", Visibility::Private);
+    let admin = server.admin();
+    admin.push_blob("lab/app", b"the last one");
+    for number in 0.. {
+        if fs::File::create(disk.0.join(format!("inode-{number}"))).is_err() {
+            break;
+        }
+    }
+    let opened = admin.post("/v2/lab/app/blobs/uploads/").one_of(&[202, 507]);
+    if opened.status == 202 {
+        let location = hythe_testbed::location_path(&opened);
+        let bytes = b"no room for its name".to_vec();
+        let refused = admin.close_upload(&location, &hythe_testbed::digest(&bytes), &bytes).is(507);
+        assert!(refused.error()["message"].as_str().unwrap().contains("storage is full"));
+    }
+    let kept = hythe_testbed::digest(b"the last one");
+    assert!(admin.get(&format!("/v2/lab/app/blobs/{kept}")).is(200).body == b"the last one");
+}

@@ -1,0 +1,19 @@
+//! The black-box tests: the built binary from outside, over raw HTTP and by real clients.
+//!
+//! `house` looks at the workspace itself, `protocol` holds one test for each row of `docs/conformance.md`,
+//! `clients` one module for each real client, `conformance` runs the two official suites, `quickstart` the
+//! README's first command.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "test support code outside `#[test]` functions; a panic is the report"
+)]
+
+mod bench;
+mod clients;
+mod conformance;
+mod crash;
+mod disk_full;
+mod house;
+mod protocol;
+mod quickstart;

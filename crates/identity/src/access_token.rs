@@ -50,6 +50,8 @@ pub(crate) struct Genuine {
     /// The user and the epoch the token was made under; `None` for a token of nobody.
     pub(crate) user: Option<(UserId, i64)>,
     pub(crate) scopes: ScopeSet,
+    /// Whether it stands for the user rather than for the scopes.
+    pub(crate) whole: bool,
     pub(crate) id: TokenId,
     /// From when on it is valid.
     pub(crate) begins: Timestamp,
@@ -75,6 +77,10 @@ struct Claims {
     #[serde(skip_serializing_if = "Option::is_none")]
     epoch: Option<i64>,
     access: Vec<Access>,
+    /// The token was asked for without scopes and stands for its user. An empty `access` does not say so: it is
+    /// also what is left of scopes that were not granted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    whole: bool,
 }
 
 /// One scope, in the form of the Docker token specification.
@@ -118,11 +124,12 @@ impl AccessTokens {
         }
     }
 
-    /// Makes a token for `user` (or nobody) that holds `scopes` from `now` until `ends`.
+    /// Makes a token for `user` (or nobody) that holds `scopes`, or stands for the user, from `now` until `ends`.
     pub(crate) fn issue(
         &self,
         user: Option<&User>,
         scopes: &ScopeSet,
+        whole: bool,
         now: Timestamp,
         ends: Timestamp,
     ) -> Result<AccessToken, IdentityError> {
@@ -139,6 +146,7 @@ impl AccessTokens {
             name: user.map(|user| user.name.to_string()),
             epoch: user.map(|user| user.epoch),
             access: access_of(&scopes),
+            whole,
         };
         let token =
             jsonwebtoken::encode(&self.header, &claims, &self.encoding).map_err(IdentityError::Signing)?;
@@ -192,6 +200,7 @@ impl Genuine {
         Some(Self {
             user,
             scopes: ScopeSet::parse(scopes.iter().map(String::as_str)),
+            whole: claims.whole,
             id: claims.jti.parse().ok()?,
             begins: Timestamp::from_secs(claims.nbf),
             ends: Timestamp::from_secs(claims.exp),

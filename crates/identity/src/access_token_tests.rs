@@ -20,7 +20,7 @@ fn ada() -> User {
 }
 
 fn issue(tokens: &AccessTokens, scopes: &str) -> String {
-    let token = tokens.issue(Some(&ada()), &ScopeSet::parse([scopes]), NOW, END).unwrap();
+    let token = tokens.issue(Some(&ada()), &ScopeSet::parse([scopes]), false, NOW, END).unwrap();
     token.token.expose_secret().to_owned()
 }
 
@@ -57,7 +57,7 @@ fn an_honest_token_says_who_and_what() {
 #[test]
 fn a_token_of_nobody_has_an_empty_subject() {
     let tokens = tokens(1);
-    let token = tokens.issue(None, &ScopeSet::new(), NOW, END).unwrap();
+    let token = tokens.issue(None, &ScopeSet::new(), false, NOW, END).unwrap();
     assert_eq!(token.expires_in, 300);
     assert_eq!(json_of(token.token.expose_secret(), 1)["sub"], "");
     let genuine = tokens.read(token.token.expose_secret()).unwrap();
@@ -163,7 +163,7 @@ fn more_scopes_than_fit_are_left_out() {
         let name = format!("lab/{number:0>200}");
         scopes.insert(name.parse().unwrap(), hythe_oci::Actions::all());
     }
-    let token = tokens.issue(Some(&ada()), &scopes, NOW, END).unwrap();
+    let token = tokens.issue(Some(&ada()), &scopes, false, NOW, END).unwrap();
     assert!(token.token.expose_secret().len() < LONGEST_TOKEN);
     assert!(token.scopes.repositories().count() > 20);
     assert_eq!(tokens.read(token.token.expose_secret()).unwrap().scopes, token.scopes);

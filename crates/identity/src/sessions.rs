@@ -18,25 +18,43 @@ const LEEWAY: Duration = Duration::from_secs(5);
 
 impl Identity {
     /// Makes an access token for the caller of `session` that holds `scopes`, which the caller's rights were already
-    /// asked for, as far as the session's own scopes allow.
+    /// asked for, as far as the session's own scopes allow. Whatever is left of them, the token stands for no more.
     ///
     /// It lives for the configured time (at least 300 s), or until the session's own token ends.
     ///
     /// # Errors
     /// [`IdentityError::Ended`] when the session's own token has ended; else a fault of the service.
     pub fn issue_access(&self, session: &Session, scopes: &ScopeSet) -> Result<AccessToken, IdentityError> {
+        let allowed = match &session.scopes {
+            Some(held) => scopes.intersect(held),
+            None => scopes.clone(),
+        };
+        self.issue(session, &allowed, false)
+    }
+
+    /// Makes an access token without scopes, for a caller who asked for none: it stands for the user if the session
+    /// does, and else for nothing but the name.
+    ///
+    /// # Errors
+    /// As [`Identity::issue_access`].
+    pub fn issue_identity(&self, session: &Session) -> Result<AccessToken, IdentityError> {
+        self.issue(session, &ScopeSet::new(), session.whole)
+    }
+
+    fn issue(
+        &self,
+        session: &Session,
+        scopes: &ScopeSet,
+        whole: bool,
+    ) -> Result<AccessToken, IdentityError> {
         let now = self.inner.store.clock.now();
         let longest = now.plus(self.inner.access_lifetime);
         let ends = session.ends.map_or(longest, |ends| ends.min(longest));
         if session.expired || ends <= now {
             return Err(IdentityError::Ended);
         }
-        let allowed = match &session.scopes {
-            Some(held) => scopes.intersect(held),
-            None => scopes.clone(),
-        };
         let user = session.caller.user().map(AsRef::as_ref);
-        self.inner.access_tokens.issue(user, &allowed, now, ends)
+        self.inner.access_tokens.issue(user, scopes, whole, now, ends)
     }
 
     /// The session of a Bearer token. A genuine token past its end makes a session that says so.
@@ -62,6 +80,7 @@ impl Identity {
         Ok(Session {
             caller,
             scopes: Some(genuine.scopes.clone()),
+            whole: genuine.whole,
             token: Some(genuine.id),
             expired: now > genuine.ends.plus(LEEWAY),
             ends: Some(genuine.ends),

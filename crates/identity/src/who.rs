@@ -96,6 +96,9 @@ pub struct Session {
     pub caller: Caller,
     /// The scopes of the access token; `None` when the whole identity was proved (Basic, or no credentials at all).
     pub scopes: Option<ScopeSet>,
+    /// Whether the session stands for all of its caller: a password, a refresh token, or a token that was asked for
+    /// without scopes in such a session.
+    pub whole: bool,
     /// The access token, if one was shown.
     pub token: Option<TokenId>,
     /// Whether the access token is genuine but past its end. Such a session may only go on with what it began.
@@ -116,7 +119,7 @@ impl Session {
     }
 
     fn whole(caller: Caller) -> Self {
-        Self { caller, scopes: None, token: None, expired: false, ends: None }
+        Self { caller, scopes: None, whole: true, token: None, expired: false, ends: None }
     }
 }
 

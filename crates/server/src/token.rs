@@ -126,7 +126,12 @@ impl TokenState {
     ) -> Result<Response, Refusal> {
         let granted = self.registry.granted(&session.caller, &wish.scopes).await;
         let granted = granted.map_err(|error| Refusal::fault(&error))?;
-        let token = self.identity.issue_access(session, &granted).map_err(|error| ended(&error))?;
+        let token = if wish.unscoped {
+            self.identity.issue_identity(session)
+        } else {
+            self.identity.issue_access(session, &granted)
+        };
+        let token = token.map_err(|error| ended(&error))?;
         let refresh = self.refresh_token(session, secret, wish).await?;
         let text = token.token.expose_secret();
         let mut answer = Json(Answer {

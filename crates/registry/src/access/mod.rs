@@ -1,7 +1,9 @@
 //! Who may do what to which repository, decided by live records on every request.
 //!
 //! Invariant: `Registry::authorize` is the only maker of a [`Permit`], and every call of this
-//! crate that touches images takes one. A token can only narrow what its owner may do now.
+//! crate that touches images takes one. A token can only narrow what its owner may do now, with one
+//! exception that is meant: where a mount may take a blob from is asked of its owner's rights alone,
+//! for clients do not ask for scopes of every repository they might mount from.
 
 mod permit;
 mod refused;

@@ -194,6 +194,8 @@ impl Registry {
         match row {
             Some(row)
                 if row.repository == *permit.repository()
+                    // A deleted and re-created project has another id.
+                    && row.project == permit.project()
                     && Some(row.user) == user
                     && row.expires > self.now() =>
             {

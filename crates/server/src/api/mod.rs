@@ -122,8 +122,7 @@ fn may_use(session: &Session, method: &Method) -> Result<(), Refusal> {
             "The access token has expired: get a new one from the token service.",
         ));
     }
-    let scoped = session.scopes.as_ref().is_some_and(|scopes| !scopes.is_empty());
-    if scoped && method != Method::GET {
+    if !session.whole && method != Method::GET {
         return Err(Refusal::new(
             ProblemCode::InsufficientScope,
             "This access token was asked for with scopes for images and may only read here: use your password, a refresh token, or a token without scopes.",

@@ -15,6 +15,9 @@ const UNNAMED: &str = "unnamed client";
 /// The wish of either kind of request.
 pub(super) struct Wish {
     pub(super) scopes: ScopeSet,
+    /// Whether no scope was asked for at all. That is another wish than one of which nothing is left: scopes that
+    /// are junk or not granted must not make a token that stands for its user.
+    pub(super) unscoped: bool,
     /// The client's name for itself (`client_id`).
     pub(super) client: String,
     /// Whether a refresh token is wanted too.
@@ -83,6 +86,7 @@ impl Parameters {
     fn wish(&self, offline: bool) -> Wish {
         Wish {
             scopes: ScopeSet::parse(self.all("scope")),
+            unscoped: self.first("scope").is_none(),
             client: self.first("client_id").unwrap_or(UNNAMED).to_owned(),
             offline,
         }

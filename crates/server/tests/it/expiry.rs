@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hythe_registry::projects::{ProjectPatch, Visibility};
 
-use crate::house::{House, basic, digest};
+use crate::house::{House, basic, digest, encoded};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const UPLOADS: &str = "/v2/lab/app/blobs/uploads/";
@@ -74,6 +74,28 @@ async fn a_deleted_user_is_closed_at_once_whatever_they_hold() {
     house.ask("GET", "/v2/lab/app/tags/list", &token, b"").await.is(401);
     house.ask("PATCH", opened.header("location"), &token, b"x").await.is(401);
     house.ask("GET", "/v2/", &basic("ada"), b"").await.is(401);
+}
+
+#[tokio::test]
+async fn no_token_for_images_becomes_a_token_for_the_account() {
+    let house = House::new().await;
+    let narrow = house.token("admin", "repository:lab/app:pull").await;
+    let pair = format!("admin:{}", narrow.strip_prefix("Bearer ").unwrap());
+    let narrow_as_password = encoded(&pair);
+    let new_user = br#"{"name":"mallory","password":"a good password","admin":true}"#;
+    // Bought with the narrow token, or with the password but for scopes that come to nothing.
+    let wishes = ["", "&scope=", "&scope=repository:nix/q:pull", "&scope=registry:catalog:*", "&scope=junk"];
+    for wish in wishes {
+        for (credentials, from_password) in [(narrow_as_password.clone(), false), (basic("ada"), true)] {
+            let path = format!("/token?service=hythe{wish}");
+            let answer = house.ask("GET", &path, &credentials, b"").await.is(200);
+            let token = format!("Bearer {}", answer.json()["token"].as_str().unwrap());
+            let made = house.ask("POST", "/api/v1/projects", &token, br#"{"name":"mine","visibility":"private"}"#).await;
+            let allowed = from_password && wish.is_empty();
+            assert_eq!(made.status.as_u16(), if allowed { 201 } else { 403 }, "{wish} {from_password}");
+            assert_eq!(house.ask("POST", "/api/v1/users", &token, new_user).await.status.as_u16(), 403);
+        }
+    }
 }
 
 #[tokio::test]

@@ -111,7 +111,11 @@ impl House {
 }
 
 pub(crate) fn basic(user: &str) -> String {
-    let pair = format!("{user}:{PASSWORD}");
+    encoded(&format!("{user}:{PASSWORD}"))
+}
+
+/// Basic credentials of a `name:secret` pair.
+pub(crate) fn encoded(pair: &str) -> String {
     format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair))
 }
 

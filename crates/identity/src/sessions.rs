@@ -41,12 +41,7 @@ impl Identity {
         self.issue(session, &ScopeSet::new(), session.whole)
     }
 
-    fn issue(
-        &self,
-        session: &Session,
-        scopes: &ScopeSet,
-        whole: bool,
-    ) -> Result<AccessToken, IdentityError> {
+    fn issue(&self, session: &Session, scopes: &ScopeSet, whole: bool) -> Result<AccessToken, IdentityError> {
         let now = self.inner.store.clock.now();
         let longest = now.plus(self.inner.access_lifetime);
         let ends = session.ends.map_or(longest, |ends| ends.min(longest));

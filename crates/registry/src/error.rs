@@ -44,6 +44,9 @@ pub enum Error {
     /// Another request is writing to the same upload.
     #[error("Another request is writing to this upload: wait for it to end and ask for the upload's status.")]
     UploadBusy,
+    /// The upload's bytes were given up while this request was using them.
+    #[error("The upload was cancelled while this request was using it: start a new one.")]
+    StagedGone,
     /// The client went away or sent a broken body; what arrived is kept.
     #[error("The request's body ended early: {received} bytes of the upload are kept; go on from there.")]
     BodyCut {
@@ -133,7 +136,7 @@ impl Error {
             Self::BlobUnknown { .. } => ErrorCode::BlobUnknown,
             Self::ManifestUnknown { .. } => ErrorCode::ManifestUnknown,
             Self::NameUnknown(_) | Self::ProjectGone(_) => ErrorCode::NameUnknown,
-            Self::UploadUnknown { .. } => ErrorCode::BlobUploadUnknown,
+            Self::UploadUnknown { .. } | Self::StagedGone => ErrorCode::BlobUploadUnknown,
             Self::UploadBusy | Self::BodyCut { .. } | Self::ChunkOutOfOrder { .. } => {
                 ErrorCode::BlobUploadInvalid
             }
@@ -188,6 +191,7 @@ impl From<BlobError> for Error {
             BlobError::NoSpace => Self::NoSpace,
             BlobError::ReadOnly => Self::NotWritable,
             BlobError::InUse => Self::UploadBusy,
+            BlobError::Gone => Self::StagedGone,
             other => Self::Internal(Box::new(other)),
         }
     }

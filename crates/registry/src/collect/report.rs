@@ -32,6 +32,9 @@ pub struct CollectReport {
     pub unreferenced_links: u64,
     /// Blobs that no repository holds: condemned by this run or an earlier one, now removed.
     pub unlinked_blobs: Tally,
+    /// Files of pushes that were cut between file and record.
+    #[serde(default)]
+    pub unrecorded_files: Tally,
     /// Blobs looked at.
     pub blobs_examined: u64,
     /// Links looked at.

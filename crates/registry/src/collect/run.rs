@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use hythe_oci::{Digest, UploadId};
-use hythe_store::Timestamp;
+use hythe_oci::{Algorithm, Digest, UploadId};
 use hythe_store::records::collect::Protection;
 use hythe_store::records::leases::LeaseBucket;
+use hythe_store::{Latch, Timestamp};
 
 use super::{CollectOptions, CollectReport};
 use crate::{Error, Registry};
@@ -54,6 +54,7 @@ impl Registry {
         self.collect_untagged(&mut run, &mut report).await?;
         self.collect_links(&mut run, &mut report).await?;
         self.collect_blobs(&mut run, &mut report).await?;
+        self.collect_unrecorded(&mut run, &mut report).await?;
         if !run.preview {
             let oldest = run.protection.leased_since;
             self.records()
@@ -172,6 +173,49 @@ impl Registry {
             self.records().write(move |w| w.forget_trash(&digest)).await?;
         }
         Ok(freed)
+    }
+
+    /// Files that never got a record: a push that a crash or a failed write cut in between.
+    async fn collect_unrecorded(&self, run: &mut Run, report: &mut CollectReport) -> Result<(), Error> {
+        for algorithm in Algorithm::ALL {
+            for first in 0..=u8::MAX {
+                let found = self.blobs().on_disk(algorithm, first).await?;
+                let unrecorded = self
+                    .records()
+                    .read(move |r| {
+                        let mut unrecorded = Vec::new();
+                        for digest in found {
+                            if !r.has_blob(&digest)? {
+                                unrecorded.push(digest);
+                            }
+                        }
+                        Ok::<_, Error>(unrecorded)
+                    })
+                    .await?;
+                for digest in unrecorded {
+                    let latch = self.blobs().latch(&digest).await;
+                    let size = self.blobs().open(&digest).await?.map_or(0, |file| file.size());
+                    let gone = if run.preview {
+                        !self.records().read(move |r| r.has_blob(&digest)).await?
+                    } else {
+                        run.pace().await;
+                        self.remove_unrecorded(digest, &latch).await?
+                    };
+                    if gone {
+                        report.unrecorded_files.add(size);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes a file if it has no record; whoever is between file and record holds the latch.
+    pub(crate) async fn remove_unrecorded(&self, digest: Digest, latch: &Latch) -> Result<bool, Error> {
+        if self.records().read(move |r| r.has_blob(&digest)).await? {
+            return Ok(false);
+        }
+        Ok(self.blobs().remove(latch, &digest).await?)
     }
 
     /// Pays what a crash left owing: files whose records are gone.

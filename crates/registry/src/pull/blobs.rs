@@ -13,7 +13,12 @@ impl Registry {
     /// the blob is leased first.
     pub async fn stat_blob(&self, permit: &Permit<Pull>, digest: Digest) -> Result<u64, Error> {
         let size = self.linked_size(permit, digest).await?;
-        self.lease(digest).await?;
+        match self.lease(digest).await {
+            // A full disk stops pushes, for whose sake the lease is, and must not stop pulls. Nothing
+            // is lost without it: the manifest's push checks its parts again.
+            Ok(()) | Err(Error::NoSpace | Error::NotWritable) => {}
+            Err(error) => return Err(error),
+        }
         // The lease protects from here on; what went between look and lease is gone.
         if self.linked_size(permit, digest).await? == size { Ok(size) } else { Err(unknown(permit, digest)) }
     }
@@ -24,7 +29,11 @@ impl Registry {
         match self.blobs().open(&digest).await? {
             Some(file) if file.size() == size => Ok(file),
             Some(_) => Err(Error::broken("a blob's file has not the recorded size")),
-            None => Err(Error::broken("a recorded blob has no file")),
+            // The collector may have been here since the link was looked up.
+            None => {
+                self.linked_size(permit, digest).await?;
+                Err(Error::broken("a recorded blob has no file"))
+            }
         }
     }
 

@@ -10,6 +10,10 @@ use hythe_store::records::repositories::RepositoryId;
 use crate::access::{Permit, Pull};
 use crate::{Error, Page, Registry};
 
+/// Bytes of annotations and types on one page, passed by at most one entry: an index must stay below
+/// what clients read, and nobody may make a page long by making its entries long.
+const PAGE_BYTES: usize = 3 << 20;
+
 /// One entry of the listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Referrer {
@@ -40,12 +44,13 @@ impl Registry {
             return Ok(Page { items: Vec::new(), next: false });
         };
         let filter = artifact_type.clone();
-        let rows = self
+        let (rows, more) = self
             .records()
             .read(move |r| {
-                r.referrers(repository, &subject, filter.as_deref(), after.as_ref(), limit.saturating_add(1))
+                r.referrers(repository, &subject, filter.as_deref(), after.as_ref(), limit, PAGE_BYTES)
             })
             .await?;
+        let end = rows.last().filter(|_| more).map(|row| row.digest);
         let mut found = BTreeMap::new();
         for row in rows {
             found.insert(row.digest, referrer(row)?);
@@ -53,11 +58,13 @@ impl Registry {
         for listed in self.fallback(permit, repository, subject).await? {
             let wanted =
                 artifact_type.as_ref().is_none_or(|kind| listed.artifact_type.as_ref() == Some(kind));
-            if wanted && after.is_none_or(|after| listed.digest > after) {
+            let here =
+                after.is_none_or(|after| listed.digest > after) && end.is_none_or(|end| listed.digest < end);
+            if wanted && here {
                 found.entry(listed.digest).or_insert(listed);
             }
         }
-        Ok(Page::cut(found.into_values().collect(), limit))
+        Ok(page(found.into_values().collect(), limit, more))
     }
 
     /// Entries of the index under the fallback tag whose manifests are here and are not in the
@@ -91,6 +98,32 @@ impl Registry {
             })
             .await
     }
+}
+
+impl Referrer {
+    fn length(&self) -> usize {
+        let annotations = self.annotations.iter().map(|(key, value)| key.len() + value.len() + 8);
+        annotations.sum::<usize>()
+            + self.artifact_type.as_ref().map_or(0, String::len)
+            + self.media_type.len()
+    }
+}
+
+/// Cuts entries to a page of `limit` and of `PAGE_BYTES`.
+fn page(entries: Vec<Referrer>, limit: u32, more: bool) -> Page<Referrer> {
+    let total = entries.len();
+    let mut length = 0;
+    let items: Vec<Referrer> = entries
+        .into_iter()
+        .take(limit as usize)
+        .take_while(|entry| {
+            let fits = length <= PAGE_BYTES;
+            length += entry.length();
+            fits
+        })
+        .collect();
+    let next = more || items.len() < total;
+    Page { items, next }
 }
 
 fn referrer(row: ReferrerRow) -> Result<Referrer, Error> {

@@ -93,8 +93,11 @@ impl Registry {
     /// arrived.
     pub async fn append(&self, permit: &Permit<Push>, id: UploadId, chunk: Chunk) -> Result<u64, Error> {
         let (_, mut upload) = self.take_up(permit, id, None).await?;
-        receive(&mut upload, chunk).await?;
-        Ok(upload.checkpoint().await?)
+        let received = async {
+            receive(&mut upload, chunk).await?;
+            Ok(upload.checkpoint().await?)
+        };
+        received.await.map_err(|error| cancelled(error, permit, id))
     }
 
     /// Closes an upload (end-6), with the last bytes if the request carries any.
@@ -106,8 +109,11 @@ impl Registry {
         chunk: Chunk,
     ) -> Result<Placed, Error> {
         let (row, mut upload) = self.take_up(permit, id, Some(digest.algorithm())).await?;
-        receive(&mut upload, chunk).await?;
-        let staged = upload.finish().await?;
+        let received = async {
+            receive(&mut upload, chunk).await?;
+            Ok(upload.finish().await?)
+        };
+        let staged = received.await.map_err(|error| cancelled(error, permit, id))?;
         if staged.digest() != digest {
             let actual = staged.digest();
             staged.discard().await?;
@@ -115,7 +121,7 @@ impl Registry {
             self.records().write(move |w| w.end_upload(&row, tail).map(drop)).await?;
             return Err(Error::DigestMismatch { expected: digest, actual });
         }
-        self.commit(permit, staged, Some(row)).await
+        self.commit(permit, staged, Some(row)).await.map_err(|error| cancelled(error, permit, id))
     }
 
     /// Stores a whole blob from one request (end-4b), without a session.
@@ -125,6 +131,7 @@ impl Registry {
         digest: Digest,
         chunk: Chunk,
     ) -> Result<Placed, Error> {
+        self.blobs().check_room().await?;
         let id = random_upload_id();
         let received = async {
             let mut upload = self.blobs().begin(id, digest.algorithm()).await?;
@@ -216,7 +223,8 @@ impl Registry {
         staged.place(&latch).await?;
         let now = self.now();
         let target = Target::of(permit);
-        self.records()
+        let recorded = self
+            .records()
             .write(move |w| {
                 let repository = target.ensure(w, now)?;
                 w.put_blob(&placed.digest, placed.size, now)?;
@@ -226,7 +234,18 @@ impl Registry {
                 }
                 Ok::<_, Error>(())
             })
-            .await?;
+            .await;
+        if let Err(error) = recorded {
+            // Without a record the file would be nobody's. A later run of the collector finds it if
+            // this cannot.
+            if let Err(left) = self.remove_unrecorded(placed.digest, &latch).await {
+                tracing::warn!(
+                    error = &left as &dyn std::error::Error,
+                    "a blob without a record stays for the collector"
+                );
+            }
+            return Err(error);
+        }
         drop(latch);
         Ok(placed)
     }
@@ -255,6 +274,14 @@ impl Target {
             return Err(Error::ProjectGone(project));
         }
         Ok(w.ensure_repository(self.project, &self.name, self.fresh, now)?)
+    }
+}
+
+/// Staged bytes that vanish under a request were given up by another one.
+fn cancelled(error: Error, permit: &Permit<Push>, id: UploadId) -> Error {
+    match error {
+        Error::StagedGone => Error::UploadUnknown { repository: permit.repository().clone(), id },
+        other => other,
     }
 }
 

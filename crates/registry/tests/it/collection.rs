@@ -164,6 +164,21 @@ async fn pushing_an_untagged_manifest_again_restarts_its_time() {
 }
 
 #[tokio::test]
+async fn files_without_a_record_go() {
+    let house = House::new().await;
+    let kept = house.blob("lab/app", b"recorded").await;
+    let stray = hythe_oci::Digest::of(hythe_oci::Algorithm::Sha256, b"cut before its record");
+    std::fs::create_dir_all(house.file_of(&stray).parent().unwrap()).unwrap();
+    std::fs::write(house.file_of(&stray), b"cut before its record").unwrap();
+    let options = CollectOptions { dry_run: true, grace: Some(NO_GRACE) };
+    assert_eq!(house.registry.collect(options).await.unwrap().unrecorded_files.count, 1);
+    let report = house.collect(std::time::Duration::from_hours(24)).await;
+    assert_eq!((report.unrecorded_files.count, report.unrecorded_files.bytes), (1, 21));
+    assert!(house.has_blob("lab/app", kept.digest).await);
+    assert_eq!(house.files(), 1);
+}
+
+#[tokio::test]
 async fn abandoned_uploads_are_reaped_with_their_bytes() {
     let house = House::new().await;
     let permit = house.push("lab/app").await;

@@ -77,6 +77,51 @@ async fn an_upload_belongs_to_its_repository_and_user() {
 }
 
 #[tokio::test]
+async fn an_upload_does_not_outlive_its_project() {
+    let house = House::new().await;
+    let permit = house.push("lab/app").await;
+    let id = house.registry.start_upload(&permit, Algorithm::Sha256).await.unwrap();
+    house.registry.append(&permit, id, chunk(b"first")).await.unwrap();
+    let (ada, lab) = (house.ada.caller.clone(), "lab".parse().unwrap());
+    house.registry.delete_project(&ada, &lab).await.unwrap();
+    let outcome =
+        house.registry.finish(&permit, id, Digest::of(Algorithm::Sha256, b"first"), chunk(b"")).await;
+    assert!(matches!(outcome, Err(Error::ProjectGone(_) | Error::UploadUnknown { .. })), "{outcome:?}");
+    assert_eq!(house.files(), 0, "no file is left without a record");
+    let private = hythe_registry::projects::Visibility::Private;
+    house.registry.create_project(&ada, lab, private).await.unwrap();
+    let again = house.push("lab/app").await;
+    assert!(matches!(house.registry.upload_offset(&again, id).await, Err(Error::UploadUnknown { .. })));
+}
+
+#[tokio::test]
+async fn a_page_of_referrers_is_bounded_in_bytes() {
+    let house = House::new().await;
+    let config = house.blob("lab/app", b"{}").await;
+    let subject = house.manifest("lab/app", "v1", image(&config, &[], None)).await.unwrap();
+    for number in 0..6 {
+        let mut referrer: serde_json::Value =
+            serde_json::from_str(&image(&config, &[], Some((subject, 1)))).unwrap();
+        referrer["annotations"] =
+            serde_json::json!({ "long": "x".repeat(1_500_000), "number": number.to_string() });
+        house.untagged("lab/app", referrer.to_string()).await.unwrap();
+    }
+    let permit = house.pull("lab/app").await;
+    let (mut seen, mut pages, mut last) = (0, 0, None);
+    loop {
+        let page = house.registry.referrers(&permit, subject, None, last, 500).await.unwrap();
+        assert!(!page.items.is_empty() && page.items.len() <= 3, "{}", page.items.len());
+        seen += page.items.len();
+        pages += 1;
+        last = page.items.last().map(|referrer| referrer.digest);
+        if !page.next {
+            break;
+        }
+    }
+    assert_eq!((seen, pages), (6, 2));
+}
+
+#[tokio::test]
 async fn mounting_needs_the_right_to_read_the_source() {
     let house = House::new().await;
     let blob = house.blob("lab/source", b"mount me").await;

@@ -8,21 +8,18 @@ use hythe_registry::pull::Referrer;
 use serde_json::{Value, json};
 
 use super::fault::Fault;
-use super::paging::{Asked, MAX_PAGE};
+use super::paging::Asked;
 use super::{Call, typed_json};
 
 const FILTERS_APPLIED: HeaderName = HeaderName::from_static("oci-filters-applied");
 
-/// Referrers on one page unless the client asks for fewer: annotations make them long, and the
-/// index must stay below the size that clients read.
+/// The most referrers on one page.
 const PAGE: u32 = 500;
 
 pub(super) async fn list(call: &Call<'_>, name: &RepositoryName, subject: Digest) -> Result<Response, Fault> {
     let permit = call.permit::<Pull>(name).await?;
     let mut asked = Asked::read(&call.query)?;
-    if asked.limit == MAX_PAGE {
-        asked.limit = PAGE;
-    }
+    asked.limit = asked.limit.min(PAGE);
     let after = match &asked.last {
         Some(last) => Some(last.parse::<Digest>().map_err(|error| {
             Fault::invalid(ErrorCode::DigestInvalid, format!("`last` must be a digest of the list: {error}"))

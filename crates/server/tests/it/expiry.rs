@@ -90,7 +90,9 @@ async fn no_token_for_images_becomes_a_token_for_the_account() {
             let path = format!("/token?service=hythe{wish}");
             let answer = house.ask("GET", &path, &credentials, b"").await.is(200);
             let token = format!("Bearer {}", answer.json()["token"].as_str().unwrap());
-            let made = house.ask("POST", "/api/v1/projects", &token, br#"{"name":"mine","visibility":"private"}"#).await;
+            let made = house
+                .ask("POST", "/api/v1/projects", &token, br#"{"name":"mine","visibility":"private"}"#)
+                .await;
             let allowed = from_password && wish.is_empty();
             assert_eq!(made.status.as_u16(), if allowed { 201 } else { 403 }, "{wish} {from_password}");
             assert_eq!(house.ask("POST", "/api/v1/users", &token, new_user).await.status.as_u16(), 403);

@@ -130,13 +130,14 @@ impl Shelf {
             }
             return Err(error.into());
         }
-        file.set_permissions(Permissions::from_mode(0o444))?;
         let directory = self.directory_of(&hex, algorithm);
         let known = self.durable_flag(algorithm, &hex);
         if !known.load(Ordering::Acquire) {
             durable::create_directory(&directory)?;
             known.store(true, Ordering::Release);
         }
+        // As late as can be: a failure above leaves a file that a later request may still write to.
+        file.set_permissions(Permissions::from_mode(0o444))?;
         fail::fail_point!("blob-before-rename", |kind| Err(super::injected(kind)));
         if let Err(error) = fs::rename(self.staged_path(id), directory.join(&hex)) {
             // Either the upload was discarded meanwhile, or somebody removed the directory: look again next time.

@@ -51,6 +51,14 @@ pub struct ReferrerRow {
     pub annotations: Option<String>,
 }
 
+impl ReferrerRow {
+    /// Bytes of text that a person of the outside world chose: what makes a listing long.
+    fn length(&self) -> usize {
+        let optional = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        optional(&self.artifact_type) + optional(&self.annotations) + self.media_type.as_str().len()
+    }
+}
+
 /// Changes when this manifest is pushed or deleted.
 pub fn manifest_topic(repository: RepositoryId, digest: &Digest) -> Topic {
     Topic::new("manifest", &(repository, digest))
@@ -81,7 +89,8 @@ impl Reader<'_> {
         Ok(self.conn().prepare_cached(sql)?.exists(params![repository.0, DigestKey::of(digest)])?)
     }
 
-    /// Manifests whose subject is `subject`, after a digest in stored order, filtered by type.
+    /// Manifests whose subject is `subject`, after a digest in stored order, filtered by type: at most
+    /// `limit`, and no further one once their text has passed `bytes`. The flag says whether more follow.
     pub fn referrers(
         &self,
         repository: RepositoryId,
@@ -89,7 +98,8 @@ impl Reader<'_> {
         artifact_type: Option<&str>,
         after: Option<&Digest>,
         limit: u32,
-    ) -> Result<Vec<ReferrerRow>, RecordError> {
+        bytes: usize,
+    ) -> Result<(Vec<ReferrerRow>, bool), RecordError> {
         let sql = "SELECT digest, media_type, size, artifact_type, annotations FROM manifests
                    WHERE repository_id = ?1 AND subject = ?2 AND (?3 IS NULL OR artifact_type = ?3)
                      AND (?4 IS NULL OR digest > ?4)
@@ -97,7 +107,7 @@ impl Reader<'_> {
         let mut statement = self.conn().prepare_cached(sql)?;
         let after = after.map(DigestKey::of);
         let rows = statement.query_map(
-            params![repository.0, DigestKey::of(subject), artifact_type, after, limit],
+            params![repository.0, DigestKey::of(subject), artifact_type, after, i64::from(limit) + 1],
             |row| {
                 Ok(ReferrerRow {
                     digest: digest_at(row, 0)?,
@@ -108,7 +118,17 @@ impl Reader<'_> {
                 })
             },
         )?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let mut found = Vec::new();
+        let mut length = 0;
+        for row in rows {
+            if found.len() == limit as usize || length > bytes {
+                return Ok((found, true));
+            }
+            let row: ReferrerRow = row?;
+            length += row.length();
+            found.push(row);
+        }
+        Ok((found, false))
     }
 }
 

@@ -11,6 +11,7 @@ use crate::fingerprint::FingerprintKey;
 use crate::live_users::LiveUsers;
 use crate::options::{IdentityOptions, SHORTEST_ACCESS_LIFETIME};
 use crate::password::Passwords;
+use crate::shares::Shares;
 use crate::signing_key::SigningKey;
 use crate::throttle::Throttle;
 use crate::verify_cache::VerifyCache;
@@ -28,6 +29,7 @@ pub(crate) struct Inner {
     pub(crate) store: Store,
     pub(crate) users: LiveUsers,
     pub(crate) passwords: Passwords,
+    pub(crate) shares: Shares,
     pub(crate) verified: VerifyCache,
     pub(crate) throttle: Throttle,
     pub(crate) fingerprints: FingerprintKey,
@@ -47,6 +49,8 @@ impl Identity {
         let inner = Inner {
             users: LiveUsers::new(&store.records),
             passwords: Passwords::new(&options)?,
+            // A quarter of the places: four networks must conspire to keep everybody out.
+            shares: Shares::new(options.concurrent_checks.saturating_add(options.waiting_checks) / 4),
             verified: VerifyCache::new(options.verify_lifetime),
             throttle: Throttle::new(options.throttle, FingerprintKey::new()?),
             fingerprints: FingerprintKey::new()?,

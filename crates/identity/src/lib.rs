@@ -15,6 +15,7 @@ mod password;
 mod random;
 mod refresh_token;
 mod sessions;
+mod shares;
 mod sign_in;
 mod signing_key;
 mod throttle;

@@ -106,7 +106,7 @@ impl Identity {
         let now = self.inner.store.clock.now();
         let charged = self.inner.throttle.charge(name, secret.expose_secret().as_bytes(), from, now);
         let attempt = charged.map_err(|RetryAfter(retry_after)| SignInError::Throttled { retry_after })?;
-        match self.matching_user(name, secret, now).await {
+        match self.matching_user(name, secret, from, now).await {
             Ok(Some(user)) => {
                 attempt.forgive();
                 Ok(user)
@@ -128,6 +128,7 @@ impl Identity {
         &self,
         name: &str,
         password: &SecretString,
+        from: IpAddr,
         now: Timestamp,
     ) -> Result<Option<Arc<User>>, IdentityError> {
         if password.expose_secret().len() > PASSWORD_MAX_BYTES {
@@ -144,7 +145,10 @@ impl Identity {
         let parts: [&[u8]; 4] =
             [&owner, name.as_bytes(), stored.unwrap_or("").as_bytes(), password.expose_secret().as_bytes()];
         let key = self.inner.fingerprints.of("password", &parts);
-        let verify = self.inner.passwords.matches(stored, password);
+        let verify = async {
+            let _share = self.inner.shares.take(from)?;
+            self.inner.passwords.matches(stored, password).await
+        };
         let right = self.inner.verified.check(key, now, verify).await?;
         Ok(account.filter(|_| right).map(|Account { user, .. }| user))
     }

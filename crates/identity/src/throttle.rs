@@ -122,7 +122,7 @@ impl Bucket {
 }
 
 /// The part of an address that one network usually has for itself: /32 of IPv4, /64 of IPv6.
-fn prefix(address: IpAddr) -> [u8; 8] {
+pub(crate) fn prefix(address: IpAddr) -> [u8; 8] {
     let mut prefix = [0; 8];
     match address.to_canonical() {
         // The high half stays zero, which no IPv6 prefix in use is, so that the two kinds cannot meet.

@@ -172,7 +172,7 @@ async fn files_without_a_record_go() {
     std::fs::write(house.file_of(&stray), b"cut before its record").unwrap();
     let options = CollectOptions { dry_run: true, grace: Some(NO_GRACE) };
     assert_eq!(house.registry.collect(options).await.unwrap().unrecorded_files.count, 1);
-    let report = house.collect(std::time::Duration::from_hours(24)).await;
+    let report = house.collect(Duration::from_hours(24)).await;
     assert_eq!((report.unrecorded_files.count, report.unrecorded_files.bytes), (1, 21));
     assert!(house.has_blob("lab/app", kept.digest).await);
     assert_eq!(house.files(), 1);

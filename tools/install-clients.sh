@@ -14,7 +14,7 @@ BIN=${HYTHE_TESTBED_BIN:-${XDG_CACHE_HOME:-$HOME/.cache}/hythe-testbed/bin}
 
 # program:package
 DEBIAN="dockerd:docker.io docker:docker.io podman:podman buildah:buildah skopeo:skopeo ctr:containerd
-ch-image:charliecloud-builders curl:curl"
+ch-image:charliecloud-builders ch-run:charliecloud-runtime curl:curl"
 
 # The versions that the tests were written against.
 GO_PROGRAMS="

@@ -38,7 +38,7 @@ fn a_folder_held_by_something_silent_is_reported_with_its_process() {
     let folder = tempfile::tempdir().unwrap();
     let lock = folder.path().join("lock");
     let mut holder = std::process::Command::new("flock")
-        .args([text(&lock), "sleep", "60"])
+        .args(["--no-fork", text(&lock), "sleep", "60"])
         .spawn()
         .expect("flock is part of every Linux system");
     let begin = Instant::now();

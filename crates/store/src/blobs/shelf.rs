@@ -115,21 +115,26 @@ impl Shelf {
         Ok(ids)
     }
 
+    /// Puts the data of a staged file on the disk.
+    ///
+    /// If that fails, the file is removed: after such a failure the kernel may have dropped the pages, and a
+    /// second sync would succeed without having written them.
+    pub(super) fn sync_staged(&self, id: &UploadId, file: &File) -> Result<(), BlobError> {
+        file.sync_data().map_err(|error| {
+            if let Err(left) = self.discard_staged(id) {
+                tracing::warn!(error = %left, "cannot remove an upload whose data could not be synced");
+            }
+            error.into()
+        })
+    }
+
     /// Makes a staged file the blob of this digest: data on disk first, then the name, then the directory.
     /// An existing file is replaced, which heals it if it was damaged.
-    ///
-    /// If the data cannot be synced, the staged file is removed: after such a failure the kernel may have
-    /// dropped the pages, and a second sync would succeed without having written them.
     pub(super) fn place(&self, id: &UploadId, file: &File, digest: &Digest) -> Result<(), BlobError> {
         let hex = digest.hex();
         let algorithm = digest.algorithm();
         fail::fail_point!("blob-before-sync", |kind| Err(super::injected(kind)));
-        if let Err(error) = file.sync_data() {
-            if let Err(left) = self.discard_staged(id) {
-                tracing::warn!(error = %left, "cannot remove an upload whose data could not be synced");
-            }
-            return Err(error.into());
-        }
+        self.sync_staged(id, file)?;
         let directory = self.directory_of(&hex, algorithm);
         let known = self.durable_flag(algorithm, &hex);
         if !known.load(Ordering::Acquire) {

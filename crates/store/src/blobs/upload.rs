@@ -180,7 +180,7 @@ impl Upload {
         } else {
             batch.in_two(hasher)
         });
-        self.behind.wrote(bytes as u64, &self.file);
+        self.behind.wrote(bytes as u64, &self.shelf, self.id(), &self.file);
         self.handed_over += bytes as u64;
         Ok(())
     }
@@ -237,5 +237,65 @@ impl Batch {
             let (written, hashed) = futures_util::future::join(written, hashed).await;
             written.and(hashed)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File, OpenOptions};
+
+    use super::*;
+    use crate::blobs::Blobs;
+    use crate::blobs::write::SYNC_EVERY;
+    use crate::folder::DataFolder;
+
+    const ID: UploadId = UploadId::from_bytes([7; 16]);
+
+    /// An upload whose bytes go to a device that is always full and cannot be synced.
+    async fn on_a_full_disk() -> (tempfile::TempDir, Blobs, Upload) {
+        let home = tempfile::tempdir().unwrap();
+        let blobs = Blobs::in_folder(&DataFolder::lock(home.path()).unwrap(), 0).unwrap();
+        let mut upload = blobs.begin(ID, Algorithm::Sha256).await.unwrap();
+        let full: File = OpenOptions::new().read(true).write(true).open("/dev/full").unwrap();
+        upload.file = Arc::new(full);
+        (home, blobs, upload)
+    }
+
+    #[tokio::test]
+    async fn after_a_failed_write_nothing_more_is_accepted() {
+        let (_home, _blobs, mut upload) = on_a_full_disk().await;
+        upload.append(Bytes::from_static(b"does not fit")).await.unwrap();
+        assert!(matches!(upload.checkpoint().await, Err(BlobError::NoSpace)));
+        assert!(matches!(upload.append(Bytes::from_static(b"more")).await, Err(BlobError::NoSpace)));
+        assert!(matches!(upload.checkpoint().await, Err(BlobError::NoSpace)));
+        assert!(matches!(upload.finish().await, Err(BlobError::NoSpace)));
+    }
+
+    #[tokio::test]
+    async fn a_failed_write_shows_one_batch_later() {
+        let (_home, _blobs, mut upload) = on_a_full_disk().await;
+        let batch = Bytes::from(vec![1; BATCH_BYTES]);
+        upload.append(batch.clone()).await.unwrap();
+        assert!(matches!(upload.append(batch).await, Err(BlobError::NoSpace)));
+    }
+
+    #[tokio::test]
+    async fn bytes_that_cannot_be_synced_are_removed() {
+        let (home, blobs, upload) = on_a_full_disk().await;
+        let staged = upload.finish().await.unwrap();
+        let digest = staged.digest();
+        let latch = blobs.latch(&digest).await;
+        assert!(matches!(staged.place(&latch).await, Err(BlobError::Io(_))));
+        assert!(blobs.open(&digest).await.unwrap().is_none());
+        assert!(blobs.resume(ID).await.unwrap().is_none());
+        assert_eq!(fs::read_dir(home.path().join("uploads")).unwrap().count(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_sync_that_fails_on_the_way_ends_the_upload() {
+        let (_home, blobs, mut upload) = on_a_full_disk().await;
+        upload.behind.wrote(SYNC_EVERY, &upload.shelf, ID, &upload.file);
+        assert!(matches!(upload.finish().await, Err(BlobError::Io(_))));
+        assert!(blobs.resume(ID).await.unwrap().is_none());
     }
 }

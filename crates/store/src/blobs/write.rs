@@ -6,15 +6,17 @@ use std::io::{self, IoSlice};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use hythe_oci::UploadId;
 use tokio::task::JoinHandle;
 
 use super::BlobError;
+use super::shelf::Shelf;
 
 /// The kernel takes at most this many pieces in one call.
 const MOST_SLICES: usize = 1024;
 
 /// Written bytes are pushed to the disk each time this many have gathered, so that the last sync is short.
-const SYNC_EVERY: u64 = 64 << 20;
+pub(super) const SYNC_EVERY: u64 = 64 << 20;
 
 /// Writes all pieces, one behind the other, from `offset` on.
 pub(super) fn write_at(file: &File, pieces: &[Bytes], mut offset: u64) -> Result<(), BlobError> {
@@ -41,22 +43,23 @@ pub(super) fn write_at(file: &File, pieces: &[Bytes], mut offset: u64) -> Result
 
 /// Syncs of an upload's file that run while more is received.
 ///
-/// Each one's outcome is waited for: the kernel reports a failed write-back once, so a failure dropped here
-/// would let the last sync succeed over lost data.
+/// The kernel reports a failed write-back once. A sync that fails therefore removes the staged file itself,
+/// whether or not anybody still waits for it: else the upload could be resumed, and its last sync would
+/// succeed over lost data.
 #[derive(Default)]
 pub(super) struct WriteBehind {
     unsynced: u64,
-    running: VecDeque<JoinHandle<io::Result<()>>>,
+    running: VecDeque<JoinHandle<Result<(), BlobError>>>,
 }
 
 impl WriteBehind {
     /// Notes that this many more bytes were written, and starts a sync when it is time and none runs.
-    pub(super) fn wrote(&mut self, bytes: u64, file: &Arc<File>) {
+    pub(super) fn wrote(&mut self, bytes: u64, shelf: &Arc<Shelf>, id: UploadId, file: &Arc<File>) {
         self.unsynced += bytes;
         if self.unsynced >= SYNC_EVERY && self.running.iter().all(JoinHandle::is_finished) {
             self.unsynced = 0;
-            let file = Arc::clone(file);
-            self.running.push_back(tokio::task::spawn_blocking(move || file.sync_data()));
+            let (shelf, file) = (Arc::clone(shelf), Arc::clone(file));
+            self.running.push_back(tokio::task::spawn_blocking(move || shelf.sync_staged(&id, &file)));
         }
     }
 

@@ -188,3 +188,161 @@ fn follower(messages: &mut mpsc::Receiver<Message>) -> Option<Box<dyn Job>> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use crate::folder::DataFolder;
+    use crate::records::{RecordError, Records, RecordsOptions, Topic, Writer};
+
+    struct Bench {
+        records: Records,
+        _home: tempfile::TempDir,
+    }
+
+    impl Bench {
+        async fn new(table: &'static str) -> Self {
+            let home = tempfile::tempdir().unwrap();
+            let folder = DataFolder::lock(home.path()).unwrap();
+            let records = Records::open(&folder, RecordsOptions::default()).unwrap();
+            records.write(move |w| Ok::<_, RecordError>(w.conn().execute_batch(table)?)).await.unwrap();
+            Self { records, _home: home }
+        }
+
+        /// Queues these writes behind one that holds the writer up, so that they form one group.
+        async fn in_one_group<F>(&self, works: Vec<F>) -> Vec<Result<(), RecordError>>
+        where
+            F: FnMut(&mut Writer<'_>) -> Result<(), RecordError> + Send + 'static,
+        {
+            let (go, wait) = channel::<()>();
+            let (began, has_begun) = channel();
+            let records = self.records.clone();
+            let holding = tokio::spawn(async move {
+                records
+                    .write(move |_| {
+                        began.send(()).unwrap();
+                        wait.recv().unwrap();
+                        std::thread::sleep(super::MOST_WORK);
+                        Ok::<_, RecordError>(())
+                    })
+                    .await
+            });
+            tokio::task::spawn_blocking(move || has_begun.recv().unwrap()).await.unwrap();
+            let waiting =
+                futures_util::future::join_all(works.into_iter().map(|work| self.records.write(work)));
+            let release = async move {
+                // The writes above are polled first, which queues them.
+                go.send(()).unwrap();
+            };
+            let (outcomes, ()) = tokio::join!(biased; waiting, release);
+            holding.await.unwrap().unwrap();
+            outcomes
+        }
+
+        async fn rows(&self) -> Vec<i64> {
+            self.records
+                .read(|r| {
+                    let mut rows = r.conn().prepare("SELECT n FROM t ORDER BY n")?;
+                    let rows = rows.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+                    Ok::<_, RecordError>(rows)
+                })
+                .await
+                .unwrap()
+        }
+    }
+
+    fn insert(w: &Writer<'_>, n: i64) -> Result<(), RecordError> {
+        w.conn().execute("INSERT INTO t VALUES (?1)", [n])?;
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn a_group_shares_one_commit() {
+        let bench = Bench::new("CREATE TABLE t (n BIGINT NOT NULL)").await;
+        let before = bench.records.figures();
+        let outcomes =
+            bench.in_one_group((0..100).map(|n| move |w: &mut Writer<'_>| insert(w, n)).collect()).await;
+        assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+        let after = bench.records.figures();
+        assert_eq!((after.writes - before.writes, after.commits - before.commits), (101, 2));
+        assert_eq!(bench.rows().await.len(), 100);
+    }
+
+    #[tokio::test]
+    async fn the_write_that_loses_the_transaction_fails_alone() {
+        let bench = Bench::new("CREATE TABLE t (n BIGINT NOT NULL)").await;
+        let work = |n: i64| {
+            move |w: &mut Writer<'_>| {
+                insert(w, n)?;
+                // As SQLite does on some faults: the transaction is gone, and the write does not notice.
+                if n == 2 { Ok(w.conn().execute_batch("ROLLBACK")?) } else { Ok(()) }
+            }
+        };
+        let outcomes = bench.in_one_group((0..5).map(work).collect()).await;
+        for (n, outcome) in outcomes.iter().enumerate() {
+            match outcome {
+                Ok(()) => assert_ne!(n, 2),
+                Err(error) => assert!(n == 2 && matches!(error, RecordError::Lost), "{n}: {error}"),
+            }
+        }
+        assert_eq!(bench.rows().await, [0, 1, 3, 4]);
+    }
+
+    #[tokio::test]
+    async fn a_rule_checked_at_the_commit_fails_only_the_write_that_breaks_it() {
+        let tables = "CREATE TABLE parent (n BIGINT PRIMARY KEY);
+                      INSERT INTO parent VALUES (0), (1), (3), (4);
+                      CREATE TABLE t (n BIGINT REFERENCES parent (n) DEFERRABLE INITIALLY DEFERRED)";
+        let bench = Bench::new(tables).await;
+        let outcomes =
+            bench.in_one_group((0..5).map(|n| move |w: &mut Writer<'_>| insert(w, n)).collect()).await;
+        for (n, outcome) in outcomes.iter().enumerate() {
+            match outcome {
+                Ok(()) => assert_ne!(n, 2),
+                Err(error) => assert!(n == 2 && matches!(error, RecordError::Constraint(_)), "{n}: {error}"),
+            }
+        }
+        assert_eq!(bench.rows().await, [0, 1, 3, 4]);
+    }
+
+    #[tokio::test]
+    async fn a_write_run_again_still_makes_caches_forget() {
+        let bench = Bench::new("CREATE TABLE t (n BIGINT NOT NULL)").await;
+        let topic = Topic::new("rows", &());
+        let cached = bench.records.cached::<(), i64>(8);
+        let count = |r: &crate::records::Reader<'_>| {
+            Ok::<_, RecordError>(r.conn().query_row("SELECT count(*) FROM t", [], |row| row.get(0))?)
+        };
+        assert_eq!(cached.get(&(), &[topic], count).await.unwrap(), 0);
+        assert_eq!(cached.get_if_fresh(&()), Some(0));
+        let work = |n: i64| {
+            move |w: &mut Writer<'_>| {
+                insert(w, n)?;
+                if n == 1 {
+                    return Ok(w.conn().execute_batch("ROLLBACK")?);
+                }
+                w.touch(topic);
+                Ok(())
+            }
+        };
+        let outcomes = bench.in_one_group((0..2).map(work).collect()).await;
+        assert!(outcomes[0].is_ok() && outcomes[1].is_err(), "{outcomes:?}");
+        assert_eq!(cached.get_if_fresh(&()), None);
+        assert_eq!(cached.get(&(), &[topic], count).await.unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn closing_answers_what_was_queued_and_refuses_the_rest() {
+        let bench = Bench::new("CREATE TABLE t (n BIGINT NOT NULL)").await;
+        let queued =
+            futures_util::future::join_all((0..20).map(|n| bench.records.write(move |w| insert(w, n))));
+        let (outcomes, ()) = tokio::join!(biased; queued, bench.records.close());
+        assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+        let late = bench.records.write(|w| insert(w, 21)).await;
+        assert!(matches!(late, Err(RecordError::Closed)), "{late:?}");
+        let late = bench.records.read(|_| Ok::<_, RecordError>(())).await;
+        assert!(matches!(late, Err(RecordError::Closed)), "{late:?}");
+        bench.records.close().await;
+    }
+}

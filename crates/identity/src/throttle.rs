@@ -21,7 +21,7 @@ use crate::options::ThrottleLimits;
 /// Pairs remembered at most. To push one out, a guesser has to pay for this many password computations.
 const BUCKETS: usize = 65_536;
 /// How long the same secret counts once.
-const SAME_SECRET: Duration = Duration::from_secs(10);
+pub(crate) const SAME_SECRET: Duration = Duration::from_secs(10);
 /// Different secrets remembered per bucket for [`SAME_SECRET`].
 const SECRETS: usize = 16;
 

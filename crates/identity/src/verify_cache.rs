@@ -1,8 +1,9 @@
 //! Remembers for a few minutes that a password was right, so that ten thousand Basic requests cost one computation.
 //!
 //! Invariant: the caller's key holds the stored hash of the user's row as it is now. A changed password changes the
-//! hash and a deleted user has none to ask with, so neither can meet a remembered answer. Wrong passwords are not
-//! remembered. Equal checks at the same time run once.
+//! hash and a deleted user has none to ask with, so neither can meet a remembered answer. A wrong password is
+//! remembered for seconds only, so that a client that repeats one costs nothing; an unknown user's as well as a known
+//! one's. Equal checks of a right password at the same time run once.
 
 use std::time::Duration;
 
@@ -14,9 +15,13 @@ use crate::fingerprint::Fingerprint;
 /// Remembered passwords at most; one takes less than 100 bytes.
 const CAPACITY: usize = 16_384;
 
+/// How long a wrong password is known to be wrong: as long as repeating it is not charged again.
+const WRONG_LIFETIME: Duration = crate::throttle::SAME_SECRET;
+
 /// The fingerprints of passwords that were right, each with the time of its computation.
 pub(crate) struct VerifyCache {
     right: Cache<Fingerprint, Timestamp>,
+    wrong: Cache<Fingerprint, Timestamp>,
     lifetime: Duration,
 }
 
@@ -29,7 +34,7 @@ enum NotRight<E> {
 impl VerifyCache {
     /// An empty cache whose entries live for `lifetime`.
     pub(crate) fn new(lifetime: Duration) -> Self {
-        Self { right: Cache::new(CAPACITY), lifetime }
+        Self { right: Cache::new(CAPACITY), wrong: Cache::new(CAPACITY), lifetime }
     }
 
     /// Whether the password behind `key` is right: remembered, or computed by `verify` at the time `now`.
@@ -39,6 +44,9 @@ impl VerifyCache {
         now: Timestamp,
         verify: impl Future<Output = Result<bool, E>>,
     ) -> Result<bool, E> {
+        if self.wrong.get(&key).is_some_and(|checked| checked <= now && now < checked.plus(WRONG_LIFETIME)) {
+            return Ok(false);
+        }
         self.right.remove_if(&key, |checked| !self.is_fresh(*checked, now));
         let entry = self.right.get_or_insert_async(&key, async {
             match verify.await {
@@ -49,7 +57,10 @@ impl VerifyCache {
         });
         match entry.await {
             Ok(_) => Ok(true),
-            Err(NotRight::Wrong) => Ok(false),
+            Err(NotRight::Wrong) => {
+                self.wrong.insert(key, now);
+                Ok(false)
+            }
             Err(NotRight::Failed(error)) => Err(error),
         }
     }
@@ -115,9 +126,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_wrong_password_is_never_remembered() {
+    async fn a_wrong_password_is_remembered_for_seconds_only() {
         let counted = Counted::new();
-        assert!(!counted.check("wrong", false).await);
+        for _ in 0..300 {
+            assert!(!counted.check("wrong", false).await);
+        }
+        assert_eq!(counted.computed(), 1);
+        counted.clock.advance(WRONG_LIFETIME);
         assert!(!counted.check("wrong", false).await);
         assert_eq!(counted.computed(), 2);
     }

@@ -27,7 +27,7 @@ pub(crate) async fn healthz() -> Response {
     answer("healthz", Json(json!({ "status": "ok" })).into_response())
 }
 
-/// Says whether requests can be served: records are readable, blobs writable, and no stop has begun.
+/// Says whether requests can be served: records are readable, and no stop has begun.
 pub(crate) async fn readyz(State(state): State<HealthState>) -> Response {
     let ready = if state.drain.is_stopping() {
         Err("the server is stopping".to_owned())

@@ -89,7 +89,8 @@ impl Registry {
     }
 }
 
-/// A project never loses its last owner: nobody but an administrator could manage it then.
+/// A change of members leaves a project its last owner. (A deleted user takes their roles along; such a
+/// project is the administrators' to give to somebody.)
 fn keep_an_owner(
     w: &mut Writer<'_>,
     project: ProjectId,

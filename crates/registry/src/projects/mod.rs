@@ -92,7 +92,7 @@ impl Registry {
         self.records()
             .write(move |w| {
                 if !w.insert_project(&row)? {
-                    return Err(ProjectError::Exists(row.name.to_string()));
+                    return Err(ProjectError::Exists(format!("Project {}", row.name)));
                 }
                 Ok(w.set_member(row.id, owner, Role::Owner, now)?)
             })
@@ -149,7 +149,7 @@ impl Registry {
             .records()
             .write(move |w| {
                 let Some(mut row) = w.project(&wanted)?.filter(|row| row.id == id) else {
-                    return Err(ProjectError::NotFound(wanted.to_string()));
+                    return Err(ProjectError::NotFound(format!("project {wanted}")));
                 };
                 row.visibility = patch.visibility.unwrap_or(row.visibility);
                 row.untagged_days = patch.untagged_days.unwrap_or(row.untagged_days);
@@ -174,7 +174,7 @@ impl Registry {
                         "Project {} still holds repositories: delete them first.",
                         row.name
                     ))),
-                    None => Err(ProjectError::NotFound(row.name.to_string())),
+                    None => Err(ProjectError::NotFound(format!("project {}", row.name))),
                 }
             })
             .await
@@ -210,6 +210,6 @@ impl Registry {
 fn hidden(caller: &Caller, name: &ProjectName) -> ProjectError {
     match caller {
         Caller::Anonymous => ProjectError::SignInRequired,
-        Caller::User(_) => ProjectError::NotFound(name.to_string()),
+        Caller::User(_) => ProjectError::NotFound(format!("project {name}")),
     }
 }

@@ -59,7 +59,7 @@ impl Registry {
         self.records()
             .write(move |w| {
                 if w.project_id(&wanted.project())? != Some(project) {
-                    return Err(ProjectError::NotFound(wanted.project().to_string()));
+                    return Err(ProjectError::NotFound(format!("project {}", wanted.project())));
                 }
                 if w.insert_repository(project, &wanted, fresh, now)? {
                     Ok(())

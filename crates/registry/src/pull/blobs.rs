@@ -13,12 +13,7 @@ impl Registry {
     /// the blob is leased first.
     pub async fn stat_blob(&self, permit: &Permit<Pull>, digest: Digest) -> Result<u64, Error> {
         let size = self.linked_size(permit, digest).await?;
-        match self.lease(digest).await {
-            // A full disk stops pushes, for whose sake the lease is, and must not stop pulls. Nothing
-            // is lost without it: the manifest's push checks its parts again.
-            Ok(()) | Err(Error::NoSpace | Error::NotWritable) => {}
-            Err(error) => return Err(error),
-        }
+        self.lease(digest).await?;
         // The lease protects from here on; what went between look and lease is gone.
         if self.linked_size(permit, digest).await? == size { Ok(size) } else { Err(unknown(permit, digest)) }
     }
@@ -52,12 +47,19 @@ impl Registry {
 
     /// Keeps a digest from collection for a while. One row per digest and bucket: asking again
     /// writes nothing.
-    pub(crate) async fn lease(&self, digest: Digest) -> Result<(), Error> {
+    ///
+    /// A full disk stops pushes, for whose sake the lease is, and must not stop pulls: then there is
+    /// none. Nothing is lost without it, for the manifest's push checks its parts again.
+    pub(super) async fn lease(&self, digest: Digest) -> Result<(), Error> {
         let bucket = LeaseBucket::at(self.now());
         let key = (digest, bucket.0);
-        if self.caches().leases.get(&key).is_none() {
-            self.records().write(move |w| w.lease(&digest, bucket)).await?;
-            self.caches().leases.insert(key, ());
+        if self.caches().leases.get(&key).is_some() {
+            return Ok(());
+        }
+        match self.records().write(move |w| w.lease(&digest, bucket)).await.map_err(Error::from) {
+            Ok(()) => self.caches().leases.insert(key, ()),
+            Err(Error::NoSpace | Error::NotWritable) => {}
+            Err(error) => return Err(error),
         }
         Ok(())
     }

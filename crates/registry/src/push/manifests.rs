@@ -151,6 +151,7 @@ impl Parts {
                 missing.push(*digest);
             }
         }
+        missing.sort_unstable();
         missing.dedup();
         Ok(missing)
     }

@@ -11,12 +11,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use hythe_oci::{Algorithm, ContentRange, Digest, RepositoryName, UploadId};
-use hythe_store::Timestamp;
 use hythe_store::blobs::{Staged, Upload};
 use hythe_store::records::Writer;
 use hythe_store::records::projects::ProjectId;
 use hythe_store::records::repositories::RepositoryId;
 use hythe_store::records::uploads::{UploadRow, upload_topic};
+use hythe_store::{BlobError, Timestamp};
 
 use crate::access::{Permit, Push};
 use crate::{Error, Registry, random_id};
@@ -86,7 +86,12 @@ impl Registry {
     /// How many bytes of an upload are here (end-13).
     pub async fn upload_offset(&self, permit: &Permit<Push>, id: UploadId) -> Result<u64, Error> {
         self.own_upload(permit, id).await?;
-        Ok(self.blobs().resume(id).await?.map_or(0, |upload| upload.offset()))
+        match self.blobs().resume(id).await {
+            Ok(upload) => Ok(upload.map_or(0, |upload| upload.offset())),
+            // Somebody is writing: what they have reached for sure.
+            Err(BlobError::InUse) => Ok(self.blobs().progress(id).await?),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Adds bytes to an upload (end-5) and answers its new size. A body that is cut keeps what
@@ -176,10 +181,7 @@ impl Registry {
     ) -> Result<(UploadRow, Upload), Error> {
         let row = self.own_upload(permit, id).await?;
         let algorithm = algorithm.unwrap_or(row.algorithm);
-        let mut upload = match self.blobs().resume(id).await? {
-            Some(upload) => upload,
-            None => self.blobs().begin(id, algorithm).await?,
-        };
+        let mut upload = self.blobs().take_up(id, algorithm).await?;
         upload.rehash(algorithm).await?;
         // Another request may have ended the session while this one waited for it.
         if let Err(over) = self.own_upload(permit, id).await {
@@ -288,15 +290,14 @@ fn cancelled(error: Error, permit: &Permit<Push>, id: UploadId) -> Error {
 async fn receive(upload: &mut Upload, chunk: Chunk) -> Result<(), Error> {
     let start = upload.offset();
     if let Some(range) = &chunk.range {
+        // A chunk is taken whole or not at all: this is where the upload stands if it is refused.
+        upload.checkpoint().await?;
         if range.first() != start {
-            // What is here stays: the client asks where to go on.
-            upload.checkpoint().await?;
             return Err(Error::ChunkOutOfOrder { first: range.first(), offset: start });
         }
         if let Some(length) = chunk.length
             && length != range.len()
         {
-            upload.checkpoint().await?;
             return Err(Error::ChunkLength { announced: range.len(), received: length });
         }
     }
@@ -308,6 +309,10 @@ async fn receive(upload: &mut Upload, chunk: Chunk) -> Result<(), Error> {
             return Err(Error::BodyCut { received });
         };
         upload.append(piece).await?;
+        let received = upload.offset() - start;
+        if let Some(announced) = announced.filter(|announced| received > *announced) {
+            return Err(Error::ChunkLength { announced, received });
+        }
     }
     let received = upload.offset() - start;
     match announced {

@@ -65,6 +65,13 @@ pub(super) fn take_up(shelf: &Shelf, id: &UploadId) -> Result<Option<(File, Hash
     Ok(Some((file, hasher, length)))
 }
 
+/// Where the checkpoint stands, else how much is staged.
+pub(super) fn progress(shelf: &Shelf, id: &UploadId) -> Result<u64, BlobError> {
+    let length = shelf.staged_size(id)?.unwrap_or(0);
+    let checkpoint = read(shelf, id).filter(|known| known.boot == shelf.boot() && known.offset <= length);
+    Ok(checkpoint.map_or(length, |known| known.offset))
+}
+
 /// The checkpoint, if there is one that can be read; anything else only costs reading the staged file back.
 fn read(shelf: &Shelf, id: &UploadId) -> Option<Checkpoint> {
     let text = fs::read(shelf.state_path(id)).ok()?;

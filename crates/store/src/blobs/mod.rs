@@ -74,6 +74,26 @@ impl Blobs {
             .map(|(file, hasher, offset)| Upload::new(Arc::clone(&self.shelf), seat, file, hasher, offset)))
     }
 
+    /// Takes an upload up again, or begins it by `algorithm` if nothing is staged; one request at a time does
+    /// either. See [`Blobs::resume`].
+    pub async fn take_up(&self, id: UploadId, algorithm: Algorithm) -> Result<Upload, BlobError> {
+        let seat = self.seat(id).await?;
+        let shelf = Arc::clone(&self.shelf);
+        let (file, hasher, offset) = blocking::run(move || match checkpoint::take_up(&shelf, &id)? {
+            Some(taken_up) => Ok(taken_up),
+            None => Ok((shelf.create_staged(&id)?, Hasher::new(algorithm), 0)),
+        })
+        .await?;
+        Ok(Upload::new(Arc::clone(&self.shelf), seat, file, hasher, offset))
+    }
+
+    /// How far an upload is that another request holds: where its last checkpoint stands, else how much is
+    /// staged. Waits for nobody and changes nothing.
+    pub async fn progress(&self, id: UploadId) -> Result<u64, BlobError> {
+        let shelf = Arc::clone(&self.shelf);
+        blocking::run(move || checkpoint::progress(&shelf, &id)).await
+    }
+
     /// Removes whatever is staged under `id`; nothing being there is fine. A request still writing to it
     /// fails with [`BlobError::Gone`] in the end.
     pub async fn discard(&self, id: UploadId) -> Result<(), BlobError> {

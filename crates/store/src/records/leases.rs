@@ -20,7 +20,7 @@ impl LeaseBucket {
 
     /// The bucket that holds a moment.
     pub fn at(moment: Timestamp) -> Self {
-        Self(moment.as_secs().div_euclid(600))
+        Self(moment.as_secs().div_euclid(Self::LENGTH.as_secs().cast_signed()))
     }
 }
 

@@ -4,6 +4,7 @@ use hythe_identity::Session;
 use hythe_oci::{Actions, ScopeSet};
 use hythe_registry::access::{AuthorizeError, Delete, Pull, Push, Refused};
 use hythe_registry::projects::{ProjectError, ProjectPatch, Role, Visibility};
+use hythe_registry::{ProjectCreation, RegistryOptions};
 
 use crate::house::{House, repository};
 
@@ -47,6 +48,15 @@ async fn roles_change_at_once() {
     let private = ProjectPatch { visibility: Some(Visibility::Private), untagged_days: None };
     house.registry.update_project(&ada, &lab, private).await.unwrap();
     assert!(house.permit::<Pull>(&Session::anonymous(), "lab/app").await.is_err());
+}
+
+#[tokio::test]
+async fn creating_projects_can_be_the_administrators_alone() {
+    let options = RegistryOptions { project_creation: ProjectCreation::Admins, ..RegistryOptions::default() };
+    let house = House::with(options).await;
+    let refused =
+        house.registry.create_project(&house.ada.caller, "mine".parse().unwrap(), Visibility::Private).await;
+    assert!(matches!(refused, Err(ProjectError::Forbidden(_))), "{refused:?}");
 }
 
 #[tokio::test]

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use hythe_registry::Error;
 use hythe_registry::collect::CollectOptions;
 use hythe_registry::projects::ProjectPatch;
+use hythe_registry::{CollectionOptions, Error, RegistryOptions};
 
 use crate::house::{House, chunk, image, index};
 
@@ -161,6 +161,41 @@ async fn pushing_an_untagged_manifest_again_restarts_its_time() {
     assert_eq!(house.collect(NO_GRACE).await.untagged_manifests.count, 0);
     house.later(24);
     assert_eq!(house.collect(NO_GRACE).await.untagged_manifests.count, 1);
+}
+
+#[tokio::test]
+async fn the_background_collector_runs_by_itself_and_stops_when_told() {
+    let mut options = RegistryOptions::default();
+    options.collection.every = Duration::from_millis(20);
+    options.collection.grace = NO_GRACE;
+    let house = House::with(options).await;
+    house.blob("lab/app", b"never referenced").await;
+    house.later(1);
+    let collector = house.registry.start_collector().unwrap();
+    while house.files() > 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    collector.stop().await;
+    let off = CollectionOptions { enabled: false, ..CollectionOptions::default() };
+    let house = House::with(RegistryOptions { collection: off, ..RegistryOptions::default() }).await;
+    assert!(house.registry.start_collector().is_none());
+}
+
+#[tokio::test]
+async fn removals_keep_to_the_rate() {
+    let mut options = RegistryOptions::default();
+    options.collection.rate = 20;
+    let house = House::with(options).await;
+    for number in 0..6_u8 {
+        house.blob("lab/app", &[number]).await;
+    }
+    house.later(1);
+    // Six links and six blobs at two for each pause of a tenth of a second: six pauses at least,
+    // counted by the clock that only moves while everything waits.
+    tokio::time::pause();
+    let begin = tokio::time::Instant::now();
+    house.collect(NO_GRACE).await;
+    assert!(begin.elapsed() >= Duration::from_millis(600), "{:?}", begin.elapsed());
 }
 
 #[tokio::test]

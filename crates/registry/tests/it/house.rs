@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream;
-use hythe_identity::{Session, User, UserId};
+use hythe_identity::{Caller, Session, User, UserId};
 use hythe_oci::{Algorithm, Digest, MediaType, Reference, RepositoryName, Tag};
 use hythe_registry::access::{AuthorizeError, Permit, Pull, Push, Right};
 use hythe_registry::collect::{CollectOptions, CollectReport};
-use hythe_registry::projects::Visibility;
+use hythe_registry::projects::{Role, Visibility};
 use hythe_registry::push::{Body, Chunk, ManifestPush, Placed};
 use hythe_registry::{Error, Registry, RegistryOptions};
 use hythe_store::records::users::{StoredHash, UserRow};
@@ -25,15 +25,25 @@ pub(crate) struct House {
 
 impl House {
     pub(crate) async fn new() -> Self {
+        let mut options = RegistryOptions::default();
+        options.collection.rate = 1_000_000;
+        Self::with(options).await
+    }
+
+    pub(crate) async fn with(options: RegistryOptions) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::new(Timestamp::from_secs(1_800_000_000)));
         let lock = DataFolder::lock(folder.path()).unwrap();
         let store = Store::open(&lock, clock.clone(), StoreOptions::default()).unwrap();
-        let mut options = RegistryOptions::default();
-        options.collection.rate = 1_000_000;
         let registry = Registry::new(store.clone(), options);
         let ada = person(&store, 1, "ada").await;
-        registry.create_project(&ada.caller, "lab".parse().unwrap(), Visibility::Private).await.unwrap();
+        let admin = User { id: UserId(0), name: "root".parse().unwrap(), admin: true, epoch: 0 };
+        let _row = person(&store, 0, "root").await;
+        let (lab, admin) = ("lab".parse().unwrap(), Caller::User(Arc::new(admin)));
+        registry.create_project(&admin, lab, Visibility::Private).await.unwrap();
+        let (lab, name) = ("lab".parse().unwrap(), "ada".parse().unwrap());
+        registry.set_member(&admin, &lab, &name, Role::Owner).await.unwrap();
+        registry.remove_member(&admin, &lab, &"root".parse().unwrap()).await.unwrap();
         Self { registry, store, clock, ada, folder }
     }
 

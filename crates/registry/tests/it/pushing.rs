@@ -33,6 +33,67 @@ async fn chunks_in_order_make_a_blob() {
 }
 
 #[tokio::test]
+async fn a_refused_chunk_changes_nothing_even_in_a_fresh_session() {
+    let house = House::new().await;
+    let permit = house.push("lab/app").await;
+    let id = house.registry.start_upload(&permit, Algorithm::Sha256).await.unwrap();
+    let long = vec![1; 3_000_000];
+    let lying = Chunk { range: ContentRange::new(0, 9), length: None, ..chunk(&long) };
+    let refused = house.registry.append(&permit, id, lying).await;
+    assert!(matches!(refused, Err(Error::ChunkLength { announced: 10, .. })), "{refused:?}");
+    assert_eq!(house.registry.upload_offset(&permit, id).await.unwrap(), 0);
+    let short = Chunk { range: ContentRange::new(0, 9), length: None, ..chunk(b"five.") };
+    assert!(house.registry.append(&permit, id, short).await.is_err());
+    assert_eq!(house.registry.upload_offset(&permit, id).await.unwrap(), 0);
+    let digest = Digest::of(Algorithm::Sha256, b"whole");
+    house.registry.finish(&permit, id, digest, at(0, b"whole")).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_status_of_an_upload_under_way_is_told() {
+    let house = House::new().await;
+    let permit = house.push("lab/app").await;
+    let id = house.registry.start_upload(&permit, Algorithm::Sha256).await.unwrap();
+    house.registry.append(&permit, id, at(0, b"first")).await.unwrap();
+    let writing = house.store.blobs.resume(id).await.unwrap().unwrap();
+    assert_eq!(house.registry.upload_offset(&permit, id).await.unwrap(), 5);
+    drop(writing);
+}
+
+#[tokio::test]
+async fn two_uploads_of_one_blob_store_it_once() {
+    let house = House::new().await;
+    let (one, two) = tokio::join!(house.blob("lab/one", b"the same"), house.blob("lab/two", b"the same"));
+    assert_eq!(one, two);
+    assert_eq!(house.files(), 1);
+    assert!(house.has_blob("lab/one", one.digest).await && house.has_blob("lab/two", one.digest).await);
+}
+
+#[tokio::test]
+async fn referrers_listed_under_the_fallback_tag_are_taken_up() {
+    let house = House::new().await;
+    let config = house.blob("lab/app", b"{}").await;
+    let subject = house.manifest("lab/app", "v1", image(&config, &[], None)).await.unwrap();
+    let mut old: serde_json::Value = serde_json::from_str(&image(&config, &[], None)).unwrap();
+    old["annotations"] = serde_json::json!({ "pushed": "before this registry kept the list" });
+    let old = old.to_string();
+    let size = old.len() as u64;
+    let listed = house.untagged("lab/app", old).await.unwrap();
+    let own = house.untagged("lab/app", image(&config, &[], Some((subject, 1)))).await.unwrap();
+    house.manifest("lab/app", subject.fallback_tag().as_str(), index(&[(listed, size)])).await.unwrap();
+    let permit = house.pull("lab/app").await;
+    let page = house.registry.referrers(&permit, subject, None, None, 500).await.unwrap();
+    let mut expected = [listed, own];
+    expected.sort_unstable();
+    assert_eq!(page.items.iter().map(|item| item.digest).collect::<Vec<_>>(), expected);
+    // Page by page the list is the same.
+    let first = house.registry.referrers(&permit, subject, None, None, 1).await.unwrap();
+    let second = house.registry.referrers(&permit, subject, None, Some(expected[0]), 1).await.unwrap();
+    assert_eq!((first.items[0].digest, first.next), (expected[0], true));
+    assert_eq!((second.items[0].digest, second.next), (expected[1], false));
+}
+
+#[tokio::test]
 async fn a_cut_body_keeps_what_arrived() {
     let house = House::new().await;
     let permit = house.push("lab/app").await;

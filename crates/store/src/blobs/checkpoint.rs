@@ -41,7 +41,9 @@ pub(super) fn write(shelf: &Shelf, id: &UploadId, hasher: &Hasher, offset: u64) 
     let text = serde_json::to_vec(&checkpoint).map_err(io::Error::from)?;
     let draft = shelf.state_draft_path(id);
     fs::write(&draft, text)?;
+    fail::fail_point!("checkpoint-before-rename", |kind| Err(super::injected(kind)));
     fs::rename(&draft, shelf.state_path(id))?;
+    fail::fail_point!("checkpoint-after-rename", |kind| Err(super::injected(kind)));
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 //!
 //! The points are the fail points of the store (feature `failpoints`), armed by `HYTHE_FAILPOINTS`.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 
@@ -26,12 +27,25 @@ fn sample(seed: &str) -> Image {
     image(Family::Oci, Packing::Gzip, seed, "amd64")
 }
 
-/// What a client was told is done.
+/// What a client was told is done, and what it had asked for when the server died.
 #[derive(Default)]
 struct Acknowledged {
     blobs: Vec<(String, Vec<u8>)>,
-    tags: Vec<(String, Vec<u8>)>,
-    deleted: Vec<String>,
+    /// What each tag names; `None` means that it was deleted.
+    tags: BTreeMap<String, Option<Vec<u8>>>,
+    /// The tag of the request without an answer, and what it was to name: it may have taken place.
+    in_doubt: Option<(String, Option<Vec<u8>>)>,
+}
+
+impl Acknowledged {
+    /// Changes a tag, and notes the change as done only if its answer came.
+    fn change(&mut self, tag: &str, to: Option<Vec<u8>>, ask: impl FnOnce() -> Response) -> Option<()> {
+        self.in_doubt = Some((tag.to_owned(), to.clone()));
+        survives(ask)?;
+        self.in_doubt = None;
+        self.tags.insert(tag.to_owned(), to);
+        Some(())
+    }
 }
 
 /// The answer, or `None` if the server died before it.
@@ -50,31 +64,26 @@ fn work(admin: &Actor, done: &mut Acknowledged) -> Option<()> {
             survives(|| admin.close_upload(&location, &blob.digest(), &blob.bytes).is(201))?;
             done.blobs.push((blob.digest(), blob.bytes.clone()));
         }
-        survives(|| admin.put_manifest(REPOSITORY, "moving", &image.manifest).is(201))?;
-        done.tags.retain(|(tag, _)| tag != "moving");
-        done.tags.push(("moving".to_owned(), image.manifest.bytes.clone()));
-        survives(|| admin.put_manifest(REPOSITORY, seed, &image.manifest).is(201))?;
-        done.tags.push((seed.to_owned(), image.manifest.bytes.clone()));
+        for tag in ["moving", seed] {
+            let bytes = Some(image.manifest.bytes.clone());
+            done.change(tag, bytes, || admin.put_manifest(REPOSITORY, tag, &image.manifest).is(201))?;
+        }
     }
-    survives(|| admin.delete(&format!("/v2/{REPOSITORY}/manifests/one")).is(202))?;
-    done.tags.retain(|(tag, _)| tag != "one");
-    done.deleted.push("one".to_owned());
-    Some(())
+    let path = format!("/v2/{REPOSITORY}/manifests/one");
+    done.change("one", None, || admin.delete(&path).is(202))
 }
 
-fn verify(admin: &Actor, done: &Acknowledged, interrupted_tag: Option<&str>) {
+fn verify(admin: &Actor, done: &Acknowledged) {
     for (digest, bytes) in &done.blobs {
         let answer = admin.get(&format!("/v2/{REPOSITORY}/blobs/{digest}")).is(200);
         assert!(answer.body == *bytes, "blob {digest} came back changed");
     }
-    for (tag, bytes) in &done.tags {
-        let answer = admin.get(&format!("/v2/{REPOSITORY}/manifests/{tag}")).is(200);
-        // The interrupted operation may have taken place: a tag is the old one or the new one.
-        let moved = interrupted_tag == Some(tag) && answer.body != *bytes;
-        assert!(moved || answer.body == *bytes, "tag {tag} came back changed");
-    }
-    for tag in &done.deleted {
-        admin.get(&format!("/v2/{REPOSITORY}/manifests/{tag}")).is(404);
+    for (tag, acknowledged) in &done.tags {
+        let answer = admin.get(&format!("/v2/{REPOSITORY}/manifests/{tag}")).one_of(&[200, 404]);
+        let found = (answer.status == 200).then_some(answer.body);
+        // A tag is what was acknowledged, or exactly what the request without an answer asked for.
+        let asked = done.in_doubt.as_ref().filter(|(doubtful, _)| doubtful == tag).map(|(_, to)| to);
+        assert!(found == *acknowledged || Some(&found) == asked, "tag {tag} is neither old nor new");
     }
 }
 
@@ -90,13 +99,13 @@ fn sound(server: &Hythe) {
     assert!(outcome.status.success(), "fsck: {said}");
 }
 
-/// Dies at the point on each of its first passes; every time, what was acknowledged must hold and
-/// the whole work must succeed when done again.
-fn dies_at(point: &str, passes: u32) {
-    for pass in 1..=passes {
+/// Dies at the point on each of these passes; every time, what was acknowledged must hold and the
+/// whole work must succeed when done again.
+fn dies_at(point: &str, passes: &[u32]) {
+    for pass in passes {
         let mut server = start();
         server.stop();
-        server.restart_with(armed(point, pass));
+        server.restart_with(armed(point, *pass));
         let mut done = Acknowledged::default();
         let finished = work(&server.admin(), &mut done);
         assert!(finished.is_none(), "{point} was not passed {pass} times");
@@ -104,9 +113,9 @@ fn dies_at(point: &str, passes: u32) {
         sound(&server);
         server.restart_with(Options::default());
         let admin = server.admin();
-        verify(&admin, &done, Some("moving"));
+        verify(&admin, &done);
         work(&admin, &mut done).expect("the server lives");
-        verify(&admin, &done, None);
+        verify(&admin, &done);
         server.stop();
         sound(&server);
     }
@@ -114,38 +123,75 @@ fn dies_at(point: &str, passes: u32) {
 
 #[test]
 fn while_a_blob_is_written() {
-    dies_at("blob-write", 2);
+    dies_at("blob-write", &[1, 2]);
 }
 
 #[test]
 fn before_a_blob_is_synced() {
-    dies_at("blob-before-sync", 2);
+    dies_at("blob-before-sync", &[1, 2]);
 }
 
 #[test]
 fn before_a_blob_is_renamed() {
-    dies_at("blob-before-rename", 2);
+    dies_at("blob-before-rename", &[1, 2]);
 }
 
 #[test]
 fn after_a_blob_is_renamed() {
-    dies_at("blob-after-rename", 2);
+    dies_at("blob-after-rename", &[1, 2]);
 }
 
 #[test]
 fn after_the_directory_is_synced() {
-    dies_at("blob-after-dirsync", 2);
+    dies_at("blob-after-dirsync", &[1, 2]);
 }
+
+/// The commits of `work`: opening and closing each of three blobs, two tags; then the same again, where
+/// the tag `moving` moves; then the deleted tag.
+const COMMITS: &[u32] = &[1, 2, 6, 7, 8, 9, 15, 16, 17];
 
 #[test]
 fn before_records_commit() {
-    // Sessions, blobs, manifests and the deleted tag: each kind of commit is cut once.
-    dies_at("records-before-commit", 9);
+    dies_at("records-before-commit", COMMITS);
 }
 
 #[test]
 fn after_records_commit() {
-    dies_at("records-after-commit", 9);
+    dies_at("records-after-commit", COMMITS);
+}
+
+/// The side file of a resumable upload: written beside, then renamed.
+fn dies_checkpointing(point: &str) {
+    let mut server = start();
+    let bytes = hythe_testbed::noise(point, 3 << 20);
+    let digest = hythe_testbed::digest(&bytes);
+    let (first, second) = bytes.split_at(1 << 20);
+    let patch = |admin: &Actor, location: &str, bytes: &[u8]| {
+        admin.ask("PATCH", location).body(hythe_testbed::http::Body::Whole(bytes.to_vec())).send().is(202)
+    };
+    let location = server.admin().open_upload(REPOSITORY);
+    patch(&server.admin(), &location, first);
+    server.stop();
+    server.restart_with(armed(point, 1));
+    assert!(survives(|| patch(&server.admin(), &location, second)).is_none(), "{point} is not passed");
+    server.wait_for_end();
+    server.restart_with(Options::default());
+    let admin = server.admin();
+    let range = admin.get(&location).is(204).must("range").to_owned();
+    let reached: usize = range.strip_prefix("0-").unwrap().parse::<usize>().unwrap() + 1;
+    assert!(reached >= first.len(), "the acknowledged {} bytes are kept: {range}", first.len());
+    admin.close_upload(&location, &digest, &bytes[reached..]).is(201);
+    assert!(admin.get(&format!("/v2/{REPOSITORY}/blobs/{digest}")).is(200).body == bytes);
+}
+
+#[test]
+fn before_a_checkpoint_is_renamed() {
+    dies_checkpointing("checkpoint-before-rename");
+}
+
+#[test]
+fn after_a_checkpoint_is_renamed() {
+    dies_checkpointing("checkpoint-after-rename");
 }
 
 /// Dies while the collector removes a deleted image's blobs.

@@ -62,16 +62,23 @@ fn pulls_go_on_pushes_wait_and_a_start_works() {
     let mut server = Hythe::start(options(&disk.0));
     server.create_project("lab", Visibility::Private);
     let admin = server.admin();
+    // Where untagged manifests expire, even a HEAD would like to write something.
+    let policy = hythe_testbed::http::Body::Whole(br#"{"untagged_days":7}"#.to_vec());
+    let patch = admin.ask("PATCH", "/api/v1/projects/lab").header("Content-Type", "application/json");
+    patch.body(policy).send().is(200);
     let kept = image(Family::Oci, Packing::Gzip, "kept", "amd64");
     admin.push_image("lab/app", "v1", &kept);
 
     disk.fill();
     let pulls = |server: &Hythe| {
         let admin = server.admin();
+        admin.get("/readyz").is(200);
+        admin.head("/v2/lab/app/manifests/v1").is(200);
         assert!(admin.get("/v2/lab/app/manifests/v1").is(200).body == kept.manifest.bytes);
         for blob in &kept.blobs {
-            let answer = admin.get(&format!("/v2/lab/app/blobs/{}", blob.digest())).is(200);
-            assert!(answer.body == blob.bytes);
+            let path = format!("/v2/lab/app/blobs/{}", blob.digest());
+            admin.head(&path).is(200);
+            assert!(admin.get(&path).is(200).body == blob.bytes);
         }
     };
     let refuses = |server: &Hythe| {

@@ -41,6 +41,13 @@ pub enum IdentityError {
     Ended,
 }
 
+impl IdentityError {
+    /// Whether the disk is full: nobody's mistake, and over once there is room.
+    pub fn is_disk_full(&self) -> bool {
+        matches!(self, Self::Records(RecordError::NoSpace))
+    }
+}
+
 /// Somebody could not sign in.
 #[derive(Debug, thiserror::Error)]
 pub enum SignInError {

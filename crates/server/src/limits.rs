@@ -1,4 +1,5 @@
-//! Every limit the front door keeps, in one table; `/v2` sizes (manifests, chunks) live with `/v2`.
+//! Every limit the front door keeps, in one table. Limits of the wire types are in `hythe_oci::limits`; those that
+//! one handler alone keeps stand in its file.
 //!
 //! The constants are what a caller on the network can never pass; [`ListenLimits`] holds those an
 //! operator may change.

@@ -178,6 +178,7 @@ impl TokenState {
 fn ended(error: &IdentityError) -> Refusal {
     match error {
         IdentityError::Ended => Refusal::credentials(error.to_string()),
+        full if full.is_disk_full() => Refusal::no_space(),
         fault => Refusal::fault(fault),
     }
 }

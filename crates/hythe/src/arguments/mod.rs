@@ -44,9 +44,9 @@ pub(crate) struct Global {
 /// For people or for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
-    /// Tables and sentences.
+    /// For people: tables, sentences, lines.
     Text,
-    /// JSON, one document (data) or one line per event (log).
+    /// For programs: JSON, one document of data, one line for each event of the log.
     Json,
 }
 

@@ -14,7 +14,7 @@ pub(crate) struct ConfigSource {
     /// Configuration file [default: /etc/hythe/hythe.toml, if it exists].
     #[arg(long, env = "HYTHE_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// The folder everything that is kept lies under.
+    /// The folder everything that is kept lies under [also: `HYTHE_DATA_DIR`].
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<String>,
 }
@@ -24,7 +24,7 @@ pub(crate) struct ConfigSource {
 pub(crate) struct ServeArguments {
     #[command(flatten)]
     pub(crate) source: ConfigSource,
-    /// Address and port to listen on; port 0 lets the system choose.
+    /// Address and port to listen on; port 0 lets the system choose [also: `HYTHE_LISTEN`].
     #[arg(long, value_name = "ADDR:PORT")]
     pub(crate) listen: Option<String>,
     /// The URL clients reach this registry under, if it is not the one they connect to.

@@ -63,7 +63,7 @@ pub(super) struct Values(Map<String, Value>);
 
 impl Values {
     fn of(layers: &config::Config) -> Self {
-        Values(layers.collect().unwrap_or_default())
+        Values(layers.collect().expect("a built configuration is a table"))
     }
 
     /// The value of a key, if it has one.

@@ -59,7 +59,7 @@ impl From<AccountError> for Refusal {
             AccountError::LastAdministrator(_) => ProblemCode::Conflict,
             AccountError::Rule(_) => ProblemCode::Invalid,
             AccountError::Busy => ProblemCode::Unavailable,
-            AccountError::Unavailable(cause) => return Self::internal(cause),
+            AccountError::Unavailable(cause) => return failed(cause),
         };
         Self::new(code, error.to_string())
     }
@@ -67,6 +67,14 @@ impl From<AccountError> for Refusal {
 
 impl From<IdentityError> for Refusal {
     fn from(error: IdentityError) -> Self {
-        Self::internal(&error)
+        failed(&error)
     }
+}
+
+/// What went wrong on our side: a full disk has its own word, for people can do something about it.
+fn failed(error: &IdentityError) -> Refusal {
+    if error.is_disk_full() {
+        return Refusal::new(ProblemCode::NoSpace, Error::NoSpace.to_string());
+    }
+    Refusal::internal(error)
 }

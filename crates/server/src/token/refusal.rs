@@ -67,6 +67,18 @@ impl Refusal {
         refusal
     }
 
+    /// Nothing can be kept at the moment, a refresh token least of all. Sign-ins that keep nothing go on.
+    pub(super) fn no_space() -> Self {
+        let message = "The registry's storage is full, so that no sign-in can be remembered: pulls and existing \
+                       sign-ins go on; ask the operator to make room, then sign in again.";
+        Self::new(
+            StatusCode::INSUFFICIENT_STORAGE,
+            ErrorCode::Unavailable,
+            "temporarily_unavailable",
+            message.to_owned(),
+        )
+    }
+
     /// The answer. `challenge` is the value of `WWW-Authenticate` that goes with a 401.
     pub(super) fn into_answer(self, form: Form, id: &RequestId, challenge: &HeaderValue) -> Response {
         let detail = json!({ "request_id": id.as_str() });

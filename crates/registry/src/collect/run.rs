@@ -49,12 +49,13 @@ impl Registry {
             removed: 0,
         };
         let mut report = CollectReport { dry_run: options.dry_run, ..CollectReport::default() };
-        self.empty_trash().await?;
+        if !run.preview {
+            self.empty_trash().await?;
+        }
         self.reap_uploads(&mut run, &mut report).await?;
         self.collect_untagged(&mut run, &mut report).await?;
         self.collect_links(&mut run, &mut report).await?;
         self.collect_blobs(&mut run, &mut report).await?;
-        self.collect_unrecorded(&mut run, &mut report).await?;
         if !run.preview {
             let oldest = run.protection.leased_since;
             self.records()
@@ -64,6 +65,8 @@ impl Registry {
                 })
                 .await?;
         }
+        // Last, behind a commit of this run: a record whose own commit failed cannot come back now.
+        self.collect_unrecorded(&mut run, &mut report).await?;
         Ok(report)
     }
 

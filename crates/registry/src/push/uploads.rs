@@ -184,10 +184,15 @@ impl Registry {
         let mut upload = self.blobs().take_up(id, algorithm).await?;
         upload.rehash(algorithm).await?;
         // Another request may have ended the session while this one waited for it.
-        if let Err(over) = self.own_upload(permit, id).await {
-            drop(upload);
-            self.blobs().discard(id).await?;
-            return Err(over);
+        match self.own_upload(permit, id).await {
+            Ok(_) => {}
+            Err(over @ Error::UploadUnknown { .. }) => {
+                drop(upload);
+                self.blobs().discard(id).await?;
+                return Err(over);
+            }
+            // Not knowing is no reason to throw bytes away.
+            Err(failed) => return Err(failed),
         }
         Ok((row, upload))
     }
@@ -238,9 +243,11 @@ impl Registry {
             })
             .await;
         if let Err(error) = recorded {
-            // Without a record the file would be nobody's. A later run of the collector finds it if
-            // this cannot.
-            if let Err(left) = self.remove_unrecorded(placed.digest, &latch).await {
+            // Refused by a rule, the record is surely absent and the file nobody's. After any other
+            // error a crash might still bring the record back, so the file stays for the collector.
+            if matches!(error, Error::ProjectGone(_))
+                && let Err(left) = self.remove_unrecorded(placed.digest, &latch).await
+            {
                 tracing::warn!(
                     error = &left as &dyn std::error::Error,
                     "a blob without a record stays for the collector"

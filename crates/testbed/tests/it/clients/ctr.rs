@@ -9,6 +9,11 @@ fn login(person: &Person) -> String {
     format!("{}:{}", person.name, person.password)
 }
 
+/// About once in a thousand pushes `ctr` 1.6 fails to read a blob out of containerd's own store, over
+/// containerd's socket: a fault of theirs (containerd issue 5734), which other registries see as well. An error
+/// that a registry answers is no `rpc error`, so a second push here hides nothing of ours.
+const OWN_STORE_UNREADABLE: &str = "rpc error: code = Internal desc = unexpected EOF";
+
 /// Imports a layout under the tag's full name, pushes it, removes it and pulls it back.
 fn round_trip(scene: &Scene, root: &Content, rest: &[&Content]) {
     let Some(ctr) = tools::ctr() else { return };
@@ -16,7 +21,12 @@ fn round_trip(scene: &Scene, root: &Content, rest: &[&Content]) {
     let (name, user) = (scene.tagged("v1"), login(&scene.owner));
     let import = ["images", "import", "--no-unpack", "--all-platforms", "--base-name", &scene.repository()];
     ctr.run(&[&import[..], &[tar.to_str().unwrap()]].concat()).ok();
-    ctr.run(&["images", "push", "--plain-http", "--user", &user, &name]).ok();
+    let push = ["images", "push", "--plain-http", "--user", &user, &name];
+    let mut pushed = ctr.run(&push);
+    if pushed.stderr.contains(OWN_STORE_UNREADABLE) {
+        pushed = ctr.run(&push);
+    }
+    pushed.ok();
     assert_eq!(scene.whole("v1")["mediaType"], root.media_type);
     ctr.run(&["images", "remove", "--sync", &name]).ok();
     ctr.run(&["content", "fetch", "--plain-http", "--all-platforms", "--user", &user, &name]).ok();

@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
+use hythe_sendfile::FileSender;
 use ipnet::IpNet;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -93,9 +94,13 @@ async fn greet(
     }
     let peer = Peer { address: address.ip(), secure: acceptor.is_some(), local: stream.local_addr().ok() };
     match acceptor {
-        None => connections.serve(stream, peer).await,
+        None => {
+            let stream = FileSender::new(stream);
+            let lane = stream.lane();
+            connections.serve(stream, Some(lane), peer).await;
+        }
         Some(acceptor) => match tokio::time::timeout(HANDSHAKE_TIME, acceptor.accept(stream)).await {
-            Ok(Ok(stream)) => Box::pin(connections.serve(stream, peer)).await,
+            Ok(Ok(stream)) => Box::pin(connections.serve(stream, None, peer)).await,
             Ok(Err(error)) => tracing::debug!(%address, %error, "a TLS handshake failed"),
             Err(_) => tracing::debug!(%address, "a TLS handshake took too long"),
         },

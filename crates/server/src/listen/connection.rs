@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use hythe_sendfile::Lane;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tower::Service;
 
@@ -62,14 +63,22 @@ impl Connections {
     }
 
     /// Serves a connection until it ends, breaks a limit, or is cut by the drain.
-    pub(super) async fn serve<S>(&self, stream: S, peer: Peer)
+    ///
+    /// With `lane`, what `stream` is given to write may hold placeholders of it.
+    pub(super) async fn serve<S>(&self, stream: S, lane: Option<Lane>, peer: Peer)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let _counted = Counted::new(&self.metrics);
         let pace = Pace::new(&self.limits);
         let io = TokioIo::new(Paced::new(stream, Arc::clone(&pace)));
-        let service = service_fn(|request| answer(self.router.clone(), request, peer, pace.answer()));
+        let service = service_fn(|mut request: Request<Incoming>| {
+            request.extensions_mut().insert(peer);
+            if let Some(lane) = &lane {
+                request.extensions_mut().insert(lane.clone());
+            }
+            answer(self.router.clone(), request, pace.answer())
+        });
         let mut connection = pin!(self.http.serve_connection(io, service));
         let mut ending = false;
         loop {
@@ -100,11 +109,9 @@ impl Connections {
 async fn answer(
     mut router: Router,
     request: Request<Incoming>,
-    peer: Peer,
     answering: Answering,
 ) -> Result<http::Response<AnswerBody>, Infallible> {
-    let mut request = request.map(Body::new);
-    request.extensions_mut().insert(peer);
+    let request = request.map(Body::new);
     let response = Service::<Request<Body>>::call(&mut router, request).await?;
     Ok(response.map(|body| AnswerBody { body, _answering: answering }))
 }

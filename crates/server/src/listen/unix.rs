@@ -48,7 +48,7 @@ pub async fn serve_unix(socket: UnixSocket, router: Router, metrics: Arc<Metrics
         match accepted {
             Ok((stream, _)) => {
                 let connections = connections.clone();
-                drain.spawn(async move { connections.serve(stream, Peer::LOCAL).await });
+                drain.spawn(async move { connections.serve(stream, None, Peer::LOCAL).await });
             }
             Err(error) => super::pause_after(&error).await,
         }

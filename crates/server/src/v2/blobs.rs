@@ -38,7 +38,7 @@ pub(super) async fn get(call: &Call<'_>, name: &RepositoryName, digest: Digest) 
             let headers = response.headers_mut();
             headers.insert(header::CONTENT_TYPE, OCTETS);
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from(size));
-            *response.body_mut() = body::of(&file, 0..size);
+            *response.body_mut() = body::of(&file, 0..size, call.lane());
         }
         RangeAnswer::Parts(parts) => {
             *response.status_mut() = StatusCode::PARTIAL_CONTENT;
@@ -47,7 +47,7 @@ pub(super) async fn get(call: &Call<'_>, name: &RepositoryName, digest: Digest) 
                 headers.insert(header::CONTENT_TYPE, OCTETS);
                 headers.insert(header::CONTENT_LENGTH, HeaderValue::from(part.end - part.start));
                 headers.insert(header::CONTENT_RANGE, value(body::content_range(part, size))?);
-                *response.body_mut() = body::of(&file, part.clone());
+                *response.body_mut() = body::of(&file, part.clone(), call.lane());
             } else {
                 let multipart = Multipart::new(parts, size, &digest);
                 let headers = response.headers_mut();

@@ -1,5 +1,6 @@
 //! Bodies made of a blob's file: one range, or several as `multipart/byteranges`
-//! (RFC 9110, section 14.6). Windows are read as the client takes them.
+//! (RFC 9110, section 14.6). Windows are read as the client takes them, or, on a plain HTTP/1.1
+//! connection, sent by the kernel without being read at all.
 
 use std::ops::Range;
 
@@ -8,10 +9,22 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use hythe_oci::Digest;
 use hythe_registry::pull::BlobFile;
+use hythe_sendfile::Lane;
 
-/// A body of one range of the file.
-pub(super) fn of(file: &BlobFile, range: Range<u64>) -> Body {
-    if range.is_empty() { Body::empty() } else { Body::from_stream(file.read(range)) }
+/// Up to here a copy costs less than telling the kernel what to send.
+const COPIED: u64 = 32 << 10;
+
+/// A body of one range of the file; through the connection's lane if it has one.
+pub(super) fn of(file: &BlobFile, range: Range<u64>, lane: Option<&Lane>) -> Body {
+    if range.is_empty() {
+        return Body::empty();
+    }
+    match lane {
+        Some(lane) if range.end - range.start > COPIED => {
+            Body::from_stream(lane.body(file.file().clone(), range))
+        }
+        _ => Body::from_stream(file.read(range)),
+    }
 }
 
 pub(super) fn content_range(part: &Range<u64>, size: u64) -> String {

@@ -22,11 +22,12 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use hythe_identity::{Caller, Identity, Session};
 use hythe_oci::{Endpoint, RepositoryName, Route};
 use hythe_registry::Registry;
 use hythe_registry::access::{Permit, Right};
+use hythe_sendfile::Lane;
 
 use crate::authenticate::authenticate;
 use crate::log_line::{Identified, RouteLabel};
@@ -73,6 +74,12 @@ impl Call<'_> {
             .authorize(&self.session, name)
             .await
             .map_err(|error| refusal::unauthorised(self, error))
+    }
+
+    /// Where parts of files may be sent from without a copy, if this connection can do that.
+    fn lane(&self) -> Option<&Lane> {
+        // The connection of an HTTP/2 stream has one as well, and frames the bytes: not for a placeholder.
+        (self.head.version <= Version::HTTP_11).then(|| self.head.extensions.get())?
     }
 
     fn header(&self, name: &HeaderName) -> Option<&str> {

@@ -152,6 +152,9 @@ impl Blobs {
 
     /// Opens a blob; `None` if there is no such file. Never waits for a latch.
     pub async fn open(&self, digest: &Digest) -> Result<Option<BlobFile>, BlobError> {
+        if let Some(opened) = self.shelf.open_blob_at_once(digest) {
+            return Ok(opened?.map(BlobFile::of).transpose()?);
+        }
         let (shelf, digest) = (Arc::clone(&self.shelf), *digest);
         blocking::run(move || Ok(shelf.open_blob(&digest)?.map(BlobFile::of).transpose()?)).await
     }

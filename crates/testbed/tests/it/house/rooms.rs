@@ -7,6 +7,7 @@ use serde_json::Value;
 /// The allowed arrows: a room and the rooms it may use. `hythe`, the binary, may use all.
 const ARROWS: &[(&str, &[&str])] = &[
     ("api", &["tags", "oci"]),
+    ("bench", &[]),
     ("client", &["remote", "outbound", "api", "oci"]),
     ("delivery", &["client", "remote", "outbound", "store", "api", "tags", "oci"]),
     ("identity", &["outbound", "store", "oci"]),

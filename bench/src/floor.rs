@@ -1,0 +1,110 @@
+//! Servers that do the least that can be done, to tell how far everybody is from it.
+//!
+//! - `tls`: answers every request with one file over rustls, from memory.
+//! - `push`: takes a body, hashes it, writes it to a file and syncs it; one thread per connection.
+
+use std::fs::File;
+use std::io::{BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use sha2::{Digest as _, Sha256};
+
+/// Serves until it is killed.
+pub(crate) fn serve(kind: &str, address: &str, files: &Path, folder: &Path) {
+    let listener = TcpListener::bind(address).expect("the address is free");
+    let tls = (kind == "tls").then(|| tls(files));
+    let payload = Arc::new(if kind == "tls" {
+        std::fs::read(files.join("payload")).expect("there is a file to serve")
+    } else {
+        Vec::new()
+    });
+    for (number, stream) in listener.incoming().flatten().enumerate() {
+        let (tls, payload, path) = (tls.clone(), Arc::clone(&payload), folder.join(number.to_string()));
+        std::thread::spawn(move || {
+            // A client that goes away ends its thread.
+            let _ = match tls {
+                Some(config) => answer_tls(stream, config, &payload),
+                None => take_pushes(stream, &path),
+            };
+        });
+    }
+}
+
+fn tls(files: &Path) -> Arc<ServerConfig> {
+    let folder = files.join("dev-tls");
+    let chain = CertificateDer::pem_file_iter(folder.join("cert.pem")).expect("there is a certificate");
+    let chain = chain.map(|certificate| certificate.expect("the chain is PEM")).collect();
+    let key = PrivateKeyDer::from_pem_file(folder.join("key.pem")).expect("there is a key");
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("the provider has the default versions")
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .expect("certificate and key fit");
+    Arc::new(config)
+}
+
+fn answer_tls(stream: TcpStream, config: Arc<ServerConfig>, payload: &[u8]) -> std::io::Result<()> {
+    let session = ServerConnection::new(config).map_err(std::io::Error::other)?;
+    let mut stream = BufReader::new(StreamOwned::new(session, stream));
+    loop {
+        if !skip_head(&mut stream)?.0 {
+            return Ok(());
+        }
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", payload.len());
+        stream.get_mut().write_all(head.as_bytes())?;
+        for window in payload.chunks(256 << 10) {
+            stream.get_mut().write_all(window)?;
+        }
+        stream.get_mut().flush()?;
+    }
+}
+
+fn take_pushes(stream: TcpStream, path: &PathBuf) -> std::io::Result<()> {
+    let mut stream = BufReader::with_capacity(256 << 10, stream);
+    let mut window = vec![0; 256 << 10];
+    loop {
+        let (more, mut left) = skip_head(&mut stream)?;
+        if !more {
+            return Ok(());
+        }
+        let mut file = File::create(path)?;
+        let mut hasher = Sha256::new();
+        while left > 0 {
+            let wanted = window.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            let read = stream.read(&mut window[..wanted])?;
+            if read == 0 {
+                return Ok(());
+            }
+            hasher.update(&window[..read]);
+            file.write_all(&window[..read])?;
+            left -= read as u64;
+        }
+        file.sync_data()?;
+        std::hint::black_box(hasher.finalize());
+        stream.get_mut().write_all(b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n")?;
+    }
+}
+
+/// Whether there was a head, and the length of the body behind it.
+fn skip_head(stream: &mut dyn std::io::BufRead) -> std::io::Result<(bool, u64)> {
+    let (mut line, mut length, mut any) = (String::new(), 0, false);
+    loop {
+        line.clear();
+        if stream.read_line(&mut line)? == 0 || line == "\r\n" {
+            return Ok((any, length));
+        }
+        any = true;
+        if let Some((name, value)) = line.split_once(':')
+            && name.eq_ignore_ascii_case("content-length")
+        {
+            length = value.trim().parse().map_err(std::io::Error::other)?;
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Measures Hythe beside its peers: `bench/run` builds and starts this.
+//!
+//! This program is the load generator; the servers are processes of their own, and what they used is read
+//! from the kernel, so the load's own work is in no figure. Peers and Hythe take turns, round by round, and
+//! the median counts: a noisy neighbour meets all of them.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the table is what this program is for")]
+
+mod floor;
+mod http;
+mod load;
+mod process;
+mod registry;
+mod rows;
+mod servers;
+mod table;
+
+use std::process::ExitCode;
+
+use servers::Place;
+
+const FAMILIES: &[&str] =
+    &["pull", "tls", "manifests", "token", "push", "small-blobs", "tags", "pages", "memory", "start"];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [first, kind, address, files, folder] = &arguments[..]
+        && first == "floor"
+    {
+        floor::serve(kind, address, files.as_ref(), folder.as_ref());
+        return ExitCode::SUCCESS;
+    }
+    let asked: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    if let Some(unknown) = asked.iter().find(|family| !FAMILIES.contains(family)) {
+        eprintln!("{unknown} is no workload; there are: {}", FAMILIES.join(" "));
+        return ExitCode::from(2);
+    }
+    let rounds = number("HYTHE_BENCH_ROUNDS", 5);
+    let place = Place::new();
+    table::heading();
+    for family in FAMILIES.iter().filter(|family| asked.is_empty() || asked.contains(family)) {
+        match *family {
+            "pull" => rows::pull::plain(&place, rounds),
+            "tls" => rows::pull::tls(&place, rounds),
+            "manifests" => rows::manifests::get(&place, rounds),
+            "token" => rows::manifests::token(&place, rounds),
+            "push" => rows::push::large(&place, rounds),
+            "small-blobs" => rows::small::blobs(&place, rounds),
+            "tags" => rows::small::tags(&place, rounds),
+            "pages" => rows::lists::pages(&place, rounds),
+            "memory" => rows::memory::all(&place),
+            _ => rows::lists::start(&place, number("HYTHE_BENCH_BLOBS", 1_000_000)),
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn number(variable: &str, usual: usize) -> usize {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+}

@@ -72,10 +72,15 @@ impl Registry {
         let id = row.id;
         self.blobs().check_room().await?;
         let project = permit.repository().project();
+        let limit = self.options().uploads_per_user;
         self.records()
             .write(move |w| {
                 if w.project(&project)?.is_none_or(|found| found.id != row.project) {
                     return Err(Error::ProjectGone(project.clone()));
+                }
+                // Counted in the transaction that adds one, so that requests at once cannot pass it together.
+                if w.open_uploads_of(row.user, now, limit)? >= limit {
+                    return Err(Error::TooManyUploads { limit });
                 }
                 Ok(w.insert_upload(&row, now.plus(TOKEN_EXTENSION))?)
             })

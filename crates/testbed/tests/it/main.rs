@@ -9,6 +9,7 @@
     reason = "test support code outside `#[test]` functions; a panic is the report"
 )]
 
+mod attacks;
 mod bench;
 mod clients;
 mod conformance;

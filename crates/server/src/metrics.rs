@@ -91,6 +91,14 @@ impl Metrics {
             refused: Family::default(),
             cut: Family::default(),
         };
+        // Counters that nobody has seen yet stand at nought, so that their first step shows as one.
+        for reason in ["server_full", "address_full"] {
+            drop(metrics.refused.get_or_create(&ReasonLabels { reason }));
+        }
+        for reason in ["slow_head", "slow_body", "slow_reader", "malformed", "stopping"] {
+            drop(metrics.cut.get_or_create(&ReasonLabels { reason }));
+        }
+        drop(metrics.cut_short.get_or_create(&RouteLabels { route: "get_blob" }));
         metrics.extend(|registry| {
             registry.register("hythe_http_requests", "Requests answered", metrics.requests.clone());
             registry.register(

@@ -16,5 +16,6 @@ mod conformance;
 mod crash;
 mod disk_full;
 mod house;
+mod operations;
 mod protocol;
 mod quickstart;

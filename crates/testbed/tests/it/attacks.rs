@@ -15,6 +15,7 @@ mod pipelining;
 mod second_paths;
 mod secrets;
 mod smuggling;
+mod stopping;
 mod wire;
 
 use hythe_testbed::{Hythe, Options, Visibility};

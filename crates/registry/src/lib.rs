@@ -14,6 +14,7 @@ mod policy;
 pub mod projects;
 pub mod pull;
 pub mod push;
+mod seeded;
 
 use std::sync::{Arc, Mutex, PoisonError};
 

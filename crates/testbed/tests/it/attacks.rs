@@ -14,6 +14,7 @@ mod pace;
 mod pipelining;
 mod second_paths;
 mod secrets;
+mod seeded;
 mod smuggling;
 mod stopping;
 mod wire;

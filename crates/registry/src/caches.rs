@@ -1,6 +1,7 @@
 //! Bounded caches of what every request asks. Each entry dies with the commit that changes it, so
 //! none can disagree with the records.
 
+use std::hash::Hash;
 use std::sync::Arc;
 
 use hythe_oci::{Digest, ProjectName, RepositoryName, Tag, UploadId};
@@ -9,6 +10,8 @@ use hythe_store::records::projects::{ProjectId, ProjectRow, Role};
 use hythe_store::records::repositories::RepositoryId;
 use hythe_store::records::uploads::UploadRow;
 use hythe_store::records::{Cached, Records};
+
+use crate::CacheFigures;
 
 /// Bytes of manifests kept in memory.
 const MANIFEST_CACHE_BYTES: u64 = 64 << 20;
@@ -40,4 +43,22 @@ impl Caches {
             leases: quick_cache::sync::Cache::new(65_536),
         }
     }
+
+    /// What each of them saved.
+    pub(crate) fn figures(&self) -> Vec<CacheFigures> {
+        vec![
+            figures("projects", &self.projects),
+            figures("roles", &self.roles),
+            figures("repositories", &self.repositories),
+            figures("links", &self.links),
+            figures("tags", &self.tags),
+            figures("manifests", &self.manifests),
+            figures("uploads", &self.uploads),
+        ]
+    }
+}
+
+fn figures<K: Hash + Eq + Clone, V: Clone>(name: &'static str, cache: &Cached<K, V>) -> CacheFigures {
+    let (hits, misses) = cache.hits_and_misses();
+    CacheFigures { name, hits, misses }
 }

@@ -44,6 +44,14 @@ pub enum Error {
     /// Another request is writing to the same upload.
     #[error("Another request is writing to this upload: wait for it to end and ask for the upload's status.")]
     UploadBusy,
+    /// The user has all the uploads open that one may have.
+    #[error(
+        "You have {limit} uploads open, the most one user may have: finish or cancel some (GET /api/v1/uploads lists them), or wait until they expire."
+    )]
+    TooManyUploads {
+        /// How many one user may have.
+        limit: u32,
+    },
     /// The upload's bytes were given up while this request was using them.
     #[error("The upload was cancelled while this request was using it: start a new one.")]
     StagedGone,
@@ -145,6 +153,7 @@ impl Error {
             Self::ManifestInvalid(_) | Self::ManifestConflict(_) => ErrorCode::ManifestInvalid,
             Self::ManifestBlobUnknown { .. } => ErrorCode::ManifestBlobUnknown,
             Self::InUse { .. } => ErrorCode::Unsupported,
+            Self::TooManyUploads { .. } => ErrorCode::TooManyRequests,
             Self::NoSpace | Self::NotWritable => ErrorCode::Unavailable,
             Self::Internal(_) => ErrorCode::Unknown,
         }

@@ -8,18 +8,22 @@ mod caches;
 pub mod check;
 pub mod collect;
 mod error;
+mod figures;
 mod options;
 mod policy;
 pub mod projects;
 pub mod pull;
 pub mod push;
+mod seeded;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
+pub use hythe_store::Timestamp;
 use hythe_store::records::Records;
-use hythe_store::{Blobs, Store, Timestamp};
+use hythe_store::{Blobs, Store};
 
 pub use error::Error;
+pub use figures::{CacheFigures, CollectionFigures, Figures};
 pub use options::{CollectionOptions, ProjectCreation, RegistryOptions};
 
 use caches::Caches;
@@ -34,13 +38,14 @@ struct Inner {
     store: Store,
     options: RegistryOptions,
     caches: Caches,
+    collection: Mutex<CollectionFigures>,
 }
 
 impl Registry {
     /// A registry over a store.
     pub fn new(store: Store, options: RegistryOptions) -> Self {
         let caches = Caches::new(&store.records);
-        Self { inner: Arc::new(Inner { store, options, caches }) }
+        Self { inner: Arc::new(Inner { store, options, caches, collection: Mutex::default() }) }
     }
 
     /// Whether the records answer; else a sentence that says what is the matter. A full disk does not
@@ -69,6 +74,14 @@ impl Registry {
 
     pub(crate) fn caches(&self) -> &Caches {
         &self.inner.caches
+    }
+
+    pub(crate) fn collection_figures(&self) -> CollectionFigures {
+        *self.inner.collection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn note_collection(&self, note: impl FnOnce(&mut CollectionFigures)) {
+        note(&mut self.inner.collection.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     pub(crate) fn now(&self) -> Timestamp {

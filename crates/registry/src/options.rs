@@ -18,6 +18,8 @@ pub struct RegistryOptions {
     pub project_creation: ProjectCreation,
     /// How long an upload session may stay open.
     pub upload_lifetime: Duration,
+    /// How many uploads one user may have open.
+    pub uploads_per_user: u32,
     /// How long "this blob exists" may be relied on.
     pub lease: Duration,
     /// The background collection.
@@ -42,6 +44,7 @@ impl Default for RegistryOptions {
         Self {
             project_creation: ProjectCreation::Everyone,
             upload_lifetime: Duration::from_hours(48),
+            uploads_per_user: 1_000,
             lease: Duration::from_hours(1),
             collection: CollectionOptions::default(),
         }

@@ -10,12 +10,12 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderName, HeaderValue, request};
+use http::{HeaderName, HeaderValue, Version, header, request};
 use hythe_api::ProblemCode;
-use tower_http::timeout::TimeoutBody;
 use tracing::Instrument;
 
-use crate::limits::{BODY_STALL, HEAD_BYTES, HEADER_COUNT, TARGET_BYTES};
+use crate::body_pace::{BodyPace, PacedBody};
+use crate::limits::{HEAD_BYTES, HEADER_COUNT, TARGET_BYTES};
 use crate::log_line::LogLine;
 use crate::metrics::Metrics;
 use crate::problem::{Face, Refusal};
@@ -27,6 +27,7 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(crate) struct Front {
     pub(crate) reader: RequestReader,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) body: BodyPace,
 }
 
 /// Takes every request through the front door.
@@ -35,7 +36,9 @@ pub(crate) async fn front_door(State(front): State<Arc<Front>>, request: Request
     let (context, host) = front.reader.read(&head);
     let face = Face::of(head.uri.path());
     let id = context.id.clone();
-    let checked = check_head(&head).and_then(|()| host.map_err(Refusal::from));
+    let checked = check_head(&head)
+        .and_then(|()| check_framing(&head).map_err(|refusal| closing(refusal, head.version)))
+        .and_then(|()| host.map_err(Refusal::from));
     let line = LogLine::begin(&head, context.clone(), Arc::clone(&front.metrics));
 
     let mut response = if let Err(refusal) = checked {
@@ -44,7 +47,7 @@ pub(crate) async fn front_door(State(front): State<Arc<Front>>, request: Request
         head.extensions.insert(context.id);
         head.extensions.insert(context.client);
         head.extensions.insert(context.origin);
-        let body = TimeoutBody::new(BODY_STALL, line.count_received(body));
+        let body = PacedBody::new(line.count_received(body), front.body, Arc::clone(&front.metrics));
         let span = tracing::info_span!("request", %id);
         next.run(Request::from_parts(head, Body::new(body))).instrument(span).await
     };
@@ -87,6 +90,33 @@ fn check_head(head: &request::Parts) -> Result<(), Refusal> {
         ));
     }
     Ok(())
+}
+
+/// Refuses what a proxy before us may have read differently (RFC 9112, 3.2 and 6.1).
+fn check_framing(head: &request::Parts) -> Result<(), Refusal> {
+    if head.headers.get_all(header::HOST).iter().nth(1).is_some() {
+        return Err(Refusal::new(
+            ProblemCode::Malformed,
+            "The request has several `Host` headers; send one.",
+        ));
+    }
+    let mut codings = head.headers.get_all(header::TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => Ok(()),
+        (Some(only), None) if only.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(()),
+        _ => Err(Refusal::new(
+            ProblemCode::Malformed,
+            "The request's `Transfer-Encoding` is not understood; this server takes `chunked` alone, once.",
+        )),
+    }
+}
+
+/// With the connection closed after the answer: where the next request begins is not sure.
+fn closing(refusal: Refusal, version: Version) -> Refusal {
+    if version == Version::HTTP_2 {
+        return refusal;
+    }
+    refusal.with(header::CONNECTION, HeaderValue::from_static("close"))
 }
 
 impl From<BadHost> for Refusal {

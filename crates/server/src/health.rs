@@ -6,17 +6,19 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
+use hythe_identity::Identity;
 use hythe_registry::Registry;
 use serde_json::json;
 
 use crate::drain::DrainWatch;
 use crate::log_line::RouteLabel;
-use crate::metrics::{self, Metrics};
+use crate::metrics::{self, Metrics, Scrape};
 use crate::problem::Refusal;
 
 /// What the probes look at.
 #[derive(Clone)]
 pub(crate) struct HealthState {
+    pub(crate) identity: Identity,
     pub(crate) registry: Registry,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) drain: DrainWatch,
@@ -46,7 +48,8 @@ pub(crate) async fn readyz(State(state): State<HealthState>) -> Response {
 
 /// The numbers of the process, for a scraper.
 pub(crate) async fn metrics(State(state): State<HealthState>) -> Result<Response, Refusal> {
-    let text = state.metrics.text().map_err(|error| Refusal::internal(&error))?;
+    let scrape = Scrape::read(&state.registry, &state.identity).await;
+    let text = state.metrics.text(Some(scrape)).map_err(|error| Refusal::internal(&error))?;
     Ok(answer("metrics", ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()))
 }
 

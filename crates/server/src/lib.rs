@@ -5,6 +5,7 @@
 
 pub mod api;
 mod authenticate;
+mod body_pace;
 pub mod control;
 mod dev_certificate;
 pub mod drain;
@@ -23,6 +24,7 @@ pub mod tls;
 pub mod token;
 pub mod v2;
 
+pub use body_pace::BodyPace;
 pub use dev_certificate::{DEV_CERTIFICATE_LIFE, DevCertificate, dev_certificate};
 pub use external_url::{ExternalUrl, ExternalUrlError};
 pub use server::{Server, ServerOptions};

@@ -31,6 +31,12 @@ pub const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// How long a request body may stand still before the request is given up.
 pub const BODY_STALL: Duration = Duration::from_mins(1);
 
+/// Bytes per second that a request body must come in on average, once [`BODY_GRACE`] has been waited.
+pub const BODY_RATE: u64 = 1024;
+
+/// How long a request body may be waited for altogether before its rate counts.
+pub const BODY_GRACE: Duration = Duration::from_secs(30);
+
 /// How long a client may refuse to take a single byte of an answer before it is cut.
 pub const WRITE_STALL: Duration = Duration::from_mins(2);
 

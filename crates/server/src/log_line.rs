@@ -41,6 +41,7 @@ pub(crate) struct LogLine {
 
 impl LogLine {
     pub(crate) fn begin(head: &request::Parts, context: RequestContext, metrics: Arc<Metrics>) -> Self {
+        metrics.in_flight.inc();
         Self {
             started: Instant::now(),
             context,
@@ -66,6 +67,7 @@ impl LogLine {
             body,
             sent: 0,
             length,
+            first_byte: self.started.elapsed(),
             ended: false,
             status: head.status,
             identity: head.extensions.get::<Identified>().map(|Identified(name)| name.clone()),
@@ -73,6 +75,13 @@ impl LogLine {
             line: self,
         };
         Response::from_parts(head, Body::new(sent))
+    }
+}
+
+/// A request is in flight until its line is written, or until its client has gone before there was an answer.
+impl Drop for LogLine {
+    fn drop(&mut self) {
+        self.metrics.in_flight.dec();
     }
 }
 
@@ -112,6 +121,8 @@ struct SentBody {
     sent: u64,
     /// The length the head promises, if it does.
     length: Option<u64>,
+    /// When the first piece of the body was there, or the head if no piece was.
+    first_byte: Duration,
     ended: bool,
     status: StatusCode,
     identity: Option<String>,
@@ -129,7 +140,12 @@ impl http_body::Body for SentBody {
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
         match &polled {
-            Poll::Ready(Some(Ok(frame))) => self.sent += data_length(frame),
+            Poll::Ready(Some(Ok(frame))) => {
+                if self.sent == 0 {
+                    self.first_byte = self.line.started.elapsed();
+                }
+                self.sent += data_length(frame);
+            }
             Poll::Ready(None) => self.ended = true,
             Poll::Ready(Some(Err(_))) | Poll::Pending => {}
         }
@@ -170,6 +186,7 @@ impl Drop for SentBody {
             route: self.route,
             method: &line.method,
             status: self.status,
+            first_byte: self.first_byte,
             duration,
             bytes_in: received,
             bytes_out: self.sent,
@@ -230,11 +247,11 @@ mod tests {
     async fn an_answer_read_to_its_end_is_counted_whole() {
         let metrics = Arc::default();
         let response = line(Method::GET, &metrics).follow(labelled(pieces(3)));
-        assert!(!metrics.text().unwrap().contains("route=\"blob\""), "nothing is said before the end");
+        assert!(!metrics.text(None).unwrap().contains("route=\"blob\""), "nothing is said before the end");
         response.into_body().collect().await.unwrap();
-        let text = metrics.text().unwrap();
+        let text = metrics.text(None).unwrap();
         assert!(text.contains("hythe_http_sent_bytes_total{route=\"blob\"} 15"), "{text}");
-        assert!(!text.contains("hythe_http_cut_answers_total{"), "{text}");
+        assert!(!text.contains("hythe_http_cut_answers_total{route=\"blob\""), "{text}");
     }
 
     #[tokio::test]
@@ -243,7 +260,7 @@ mod tests {
         let mut body = line(Method::GET, &metrics).follow(labelled(pieces(3))).into_body();
         body.frame().await.unwrap().unwrap();
         drop(body);
-        let text = metrics.text().unwrap();
+        let text = metrics.text(None).unwrap();
         assert!(text.contains("hythe_http_sent_bytes_total{route=\"blob\"} 5"), "{text}");
         assert!(text.contains("hythe_http_cut_answers_total{route=\"blob\"} 1"), "{text}");
     }
@@ -252,7 +269,7 @@ mod tests {
     async fn a_head_answer_is_complete_without_a_byte() {
         let metrics = Arc::default();
         drop(line(Method::HEAD, &metrics).follow(labelled(Body::from("hello"))));
-        assert!(!metrics.text().unwrap().contains("hythe_http_cut_answers_total{"));
+        assert!(!metrics.text(None).unwrap().contains("hythe_http_cut_answers_total{route=\"blob\""));
     }
 
     #[tokio::test]
@@ -261,6 +278,6 @@ mod tests {
         let line = line(Method::PUT, &metrics);
         line.count_received(Body::from("123")).collect().await.unwrap();
         line.follow(labelled(Body::empty())).into_body().collect().await.unwrap();
-        assert!(metrics.text().unwrap().contains("hythe_http_received_bytes_total{route=\"blob\"} 3"));
+        assert!(metrics.text(None).unwrap().contains("hythe_http_received_bytes_total{route=\"blob\"} 3"));
     }
 }

@@ -13,6 +13,7 @@ use ipnet::IpNet;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::api::{self, ApiState};
+use crate::body_pace::BodyPace;
 use crate::control;
 use crate::drain::DrainWatch;
 use crate::external_url::ExternalUrl;
@@ -33,6 +34,10 @@ pub struct ServerOptions {
     pub external_url: Option<ExternalUrl>,
     /// Peers whose `X-Forwarded-…` headers count.
     pub trusted_proxies: Vec<IpNet>,
+    /// How slowly a request's body may come.
+    pub body: BodyPace,
+    /// Serve `/metrics` beside the other faces, rather than by [`Server::metrics_router`] alone.
+    pub metrics: bool,
 }
 
 /// All faces over one identity and one registry.
@@ -58,7 +63,11 @@ impl Server {
     pub fn router(&self, drain: DrainWatch) -> Router {
         let v2 = V2State::new(self.identity.clone(), self.registry.clone(), &self.options.service);
         let tokens = TokenState::new(self.identity.clone(), self.registry.clone(), &self.options.service);
-        let health = HealthState { registry: self.registry.clone(), metrics: self.metrics(), drain };
+        let mut probes =
+            Router::new().route("/healthz", get(health::healthz)).route("/readyz", get(health::readyz));
+        if self.options.metrics {
+            probes = probes.route("/metrics", get(health::metrics));
+        }
         let routes = Router::new()
             .route("/v2", any(v2::handle))
             .route("/v2/", any(v2::handle))
@@ -66,14 +75,26 @@ impl Server {
             .with_state(v2)
             .merge(token::router(tokens))
             .merge(api::router(ApiState { identity: self.identity.clone(), registry: self.registry.clone() }))
-            .merge(
-                Router::new()
-                    .route("/healthz", get(health::healthz))
-                    .route("/readyz", get(health::readyz))
-                    .route("/metrics", get(health::metrics))
-                    .with_state(health),
-            );
+            .merge(probes.with_state(self.health(drain)));
         self.behind_front_door(routes)
+    }
+
+    /// `/metrics` and the probes, for a listener of their own.
+    pub fn metrics_router(&self, drain: DrainWatch) -> Router {
+        let routes = Router::new()
+            .route("/healthz", get(health::healthz))
+            .route("/readyz", get(health::readyz))
+            .route("/metrics", get(health::metrics));
+        self.behind_front_door(routes.with_state(self.health(drain)))
+    }
+
+    fn health(&self, drain: DrainWatch) -> HealthState {
+        HealthState {
+            identity: self.identity.clone(),
+            registry: self.registry.clone(),
+            metrics: self.metrics(),
+            drain,
+        }
     }
 
     /// What the operator's commands ask of a running server, for the control socket alone.
@@ -89,6 +110,7 @@ impl Server {
                 trusted_proxies: self.options.trusted_proxies.clone(),
             },
             metrics: self.metrics(),
+            body: self.options.body,
         });
         routes
             .fallback(async || Refusal::new(ProblemCode::NoSuchRoute, "There is nothing at this path."))

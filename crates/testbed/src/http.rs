@@ -255,6 +255,13 @@ impl Response {
         self.one_of(&[status])
     }
 
+    /// Insists that the server did not fail: a success, a redirect or a refusal.
+    #[track_caller]
+    pub fn refused_or_ok(self) -> Self {
+        assert!((200..500).contains(&self.status), "should not have been a failure: {self}");
+        self
+    }
+
     /// Insists on a refusal that is the caller's fault, told in the OCI form.
     #[track_caller]
     pub fn refused(self) -> Self {

@@ -47,6 +47,7 @@ const fn optional(path: &'static str, sample: &'static str, about: &'static [&'s
 pub(super) const SECTIONS: &[(&str, &str)] = &[
     ("tls", "TLS. Without a certificate the server speaks plain HTTP."),
     ("log", "The log, on standard error."),
+    ("metrics", "The numbers at /metrics. They name no project, no repository and no user."),
     ("tokens", "Lifetimes of what the token service hands out."),
     ("projects", "Rules for projects."),
     ("uploads", "Unfinished uploads."),
@@ -90,6 +91,14 @@ pub(super) const KEYS: &[Key] = &[
             "HYTHE_LOG takes filters per module as well, for example hythe_registry=debug,info.",
         ],
     ),
+    optional(
+        "metrics.listen",
+        "127.0.0.1:9464",
+        &[
+            "An address and port of its own for /metrics, in plain HTTP. Unset, /metrics is served beside",
+            "everything else; set, it is served there alone.",
+        ],
+    ),
     key("tokens.access_minutes", &["How long an access token is good for, 5 to 1440."]),
     key("tokens.refresh_days", &["How long a stored login is good for, 1 to 3650."]),
     key("projects.creation", &["Who may create projects: \"everyone\" who is signed in, or \"admins\"."]),
@@ -105,6 +114,36 @@ pub(super) const KEYS: &[Key] = &[
     key(
         "limits.connections_per_address",
         &["The most connections from one address (IPv6: one /64); trusted proxies are exempt."],
+    ),
+    key("limits.idle_seconds", &["How long a connection may rest between two requests, 1 to 86400."]),
+    key("limits.head_seconds", &["How long the head of a request may take to arrive, 1 to 3600."]),
+    key(
+        "limits.body_stall_seconds",
+        &["How long the body of a request may stand still before it is given up, 1 to 3600."],
+    ),
+    key(
+        "limits.body_bytes_per_second",
+        &[
+            "The least mean rate of a request's body, 1 to 1000000. Only waiting for the client counts,",
+            "and only after body_grace_seconds of it.",
+        ],
+    ),
+    key(
+        "limits.body_grace_seconds",
+        &["How long a body may be waited for altogether before its rate counts, 1 to 3600."],
+    ),
+    key(
+        "limits.answer_stall_seconds",
+        &["How long a client may take no byte of its answer before it is cut, 1 to 3600."],
+    ),
+    key(
+        "limits.uploads_per_user",
+        &["The most uploads one user may have open, 1 to 1000000; one more is answered 429."],
+    ),
+    key("limits.password_checks", &["The most passwords checked at once, 1 to 1024; each takes 19 MiB."]),
+    key(
+        "limits.password_queue",
+        &["How many sign-ins may wait for a password check, 0 to 1000000; one more is answered 503."],
     ),
     key(
         "limits.drain_seconds",

@@ -32,6 +32,7 @@ pub(crate) struct Config {
     pub(crate) trusted_proxies: Vec<Network>,
     pub(crate) tls: Tls,
     pub(crate) log: Log,
+    pub(crate) metrics: Metrics,
     pub(crate) tokens: Tokens,
     pub(crate) projects: Projects,
     pub(crate) uploads: Uploads,
@@ -54,6 +55,13 @@ pub(crate) struct Tls {
 pub(crate) struct Log {
     pub(crate) format: Format,
     pub(crate) level: Level,
+}
+
+/// `[metrics]`: where the numbers are served.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Metrics {
+    pub(crate) listen: Option<SocketAddr>,
 }
 
 /// `[tokens]`: lifetimes.
@@ -96,6 +104,15 @@ pub(crate) struct Collection {
 pub(crate) struct Limits {
     pub(crate) connections: Number<1, 1_000_000>,
     pub(crate) connections_per_address: Number<1, 1_000_000>,
+    pub(crate) idle_seconds: Number<1, 86_400>,
+    pub(crate) head_seconds: Number<1, 3600>,
+    pub(crate) body_stall_seconds: Number<1, 3600>,
+    pub(crate) body_bytes_per_second: Number<1, 1_000_000>,
+    pub(crate) body_grace_seconds: Number<1, 3600>,
+    pub(crate) answer_stall_seconds: Number<1, 3600>,
+    pub(crate) uploads_per_user: Number<1, 1_000_000>,
+    pub(crate) password_checks: Number<1, 1024>,
+    pub(crate) password_queue: Number<0, 1_000_000>,
     pub(crate) drain_seconds: Number<0, 3600>,
 }
 
@@ -108,6 +125,7 @@ impl Default for Config {
             trusted_proxies: Vec::new(),
             tls: Tls::default(),
             log: Log { format: Format::Text, level: Level::Info },
+            metrics: Metrics::default(),
             tokens: Tokens { access_minutes: Number::of::<5>(), refresh_days: Number::of::<90>() },
             projects: Projects { creation: Creation::Everyone },
             uploads: Uploads { expire_hours: Number::of::<48>() },
@@ -120,6 +138,15 @@ impl Default for Config {
             limits: Limits {
                 connections: Number::of::<16_384>(),
                 connections_per_address: Number::of::<4_096>(),
+                idle_seconds: Number::of::<75>(),
+                head_seconds: Number::of::<15>(),
+                body_stall_seconds: Number::of::<60>(),
+                body_bytes_per_second: Number::of::<1_024>(),
+                body_grace_seconds: Number::of::<30>(),
+                answer_stall_seconds: Number::of::<120>(),
+                uploads_per_user: Number::of::<1_000>(),
+                password_checks: Number::of::<2>(),
+                password_queue: Number::of::<64>(),
                 drain_seconds: Number::of::<30>(),
             },
         }

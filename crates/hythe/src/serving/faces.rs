@@ -12,7 +12,7 @@ use hythe_store::DataFolder;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use super::options::{SERVICE, listen_limits};
+use super::options::{SERVICE, body_pace, listen_limits};
 use crate::configuration::Config;
 use crate::control::SocketAddress;
 use crate::failure::{Exit, Failure, sentence};
@@ -20,6 +20,8 @@ use crate::failure::{Exit, Failure, sentence};
 /// What the faces are made of.
 pub(super) struct Faces {
     pub(super) listener: TcpListener,
+    /// A listener for `/metrics` alone.
+    pub(super) metrics: Option<TcpListener>,
     pub(super) tls: Option<Arc<Tls>>,
     pub(super) identity: Identity,
     pub(super) registry: Registry,
@@ -38,10 +40,23 @@ impl Faces {
             service: SERVICE.to_owned(),
             external_url: config.external_url.as_ref().map(|url| url.get().clone()),
             trusted_proxies: trusted_proxies.clone(),
+            body: body_pace(config),
+            metrics: self.metrics.is_none(),
         };
         let server = Server::new(self.identity, self.registry, options);
         let how =
             Listen { limits: listen_limits(config), http2: config.tls.http2, tls: self.tls, trusted_proxies };
+        let plain =
+            Listen { limits: listen_limits(config), http2: false, tls: None, trusted_proxies: Vec::new() };
+        let metrics = self.metrics.map(|listener| {
+            listen::serve(
+                listener,
+                server.metrics_router(drain.watch()),
+                plain,
+                server.metrics(),
+                drain.watch(),
+            )
+        });
         let network =
             listen::serve(self.listener, server.router(drain.watch()), how, server.metrics(), drain.watch());
 
@@ -61,6 +76,14 @@ impl Faces {
             let _address = address;
             tokio::try_join!(
                 async { network.await.map_err(|error| Failure::new(Exit::Usage, sentence(error))) },
+                async {
+                    match metrics {
+                        Some(metrics) => {
+                            metrics.await.map_err(|error| Failure::new(Exit::Usage, sentence(error)))
+                        }
+                        None => Ok(()),
+                    }
+                },
                 async {
                     control.await;
                     Ok(())

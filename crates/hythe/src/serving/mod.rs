@@ -84,12 +84,18 @@ impl Running {
         let registry = Registry::new(store, registry_options(config));
 
         let listener = bind(config.listen).await?;
-        let address = listener.local_addr().map_err(|error| {
-            Failure::new(Exit::Failed, format!("The bound address cannot be read: {error}"))
-        })?;
+        let address = address_of(&listener)?;
+        let metrics = match config.metrics.listen {
+            Some(address) => Some(bind(address).await?),
+            None => None,
+        };
+        if let Some(metrics) = &metrics {
+            tracing::info!(address = %address_of(metrics)?, "metrics");
+        }
         let drain = Drain::new();
         let is_tls = tls.is_some();
-        let faces = Faces { listener, tls, identity, registry: registry.clone(), folder: folder.clone() };
+        let faces =
+            Faces { listener, metrics, tls, identity, registry: registry.clone(), folder: folder.clone() };
         let mut faces = faces.serve(config, &drain)?;
         let socket = folder.socket_path();
         tokio::select! {
@@ -161,6 +167,12 @@ impl Running {
             Drained::Cut(connections) => tracing::warn!(connections, "stopped; some connections were cut"),
         }
     }
+}
+
+fn address_of(listener: &TcpListener) -> Result<SocketAddr, Failure> {
+    listener
+        .local_addr()
+        .map_err(|error| Failure::new(Exit::Failed, format!("The bound address cannot be read: {error}")))
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {

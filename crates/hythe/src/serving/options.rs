@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use hythe_identity::IdentityOptions;
 use hythe_registry::{CollectionOptions, ProjectCreation, RegistryOptions};
+use hythe_server::BodyPace;
 use hythe_server::limits::ListenLimits;
 use hythe_store::{FolderError, StoreError};
 
@@ -27,6 +28,8 @@ pub(crate) fn registry_options(config: &Config) -> RegistryOptions {
             Creation::Admins => ProjectCreation::Admins,
         },
         upload_lifetime: Duration::from_secs(config.uploads.expire_hours.get() * HOUR),
+        uploads_per_user: u32::try_from(config.limits.uploads_per_user.get())
+            .expect("limits are at most a million"),
         collection: CollectionOptions {
             enabled: collection.enabled,
             every: Duration::from_secs(collection.every_minutes.get() * MINUTE),
@@ -42,18 +45,36 @@ pub(crate) fn identity_options(config: &Config) -> IdentityOptions {
     IdentityOptions {
         access_lifetime: Duration::from_secs(config.tokens.access_minutes.get() * MINUTE),
         refresh_lifetime: Duration::from_secs(config.tokens.refresh_days.get() * DAY),
+        concurrent_checks: count(config.limits.password_checks.get()),
+        waiting_checks: count(config.limits.password_queue.get()),
         ..IdentityOptions::new(SERVICE)
     }
 }
 
 /// The limits of the listener on the network.
 pub(crate) fn listen_limits(config: &Config) -> ListenLimits {
-    let number = |n: u64| usize::try_from(n).expect("limits are at most a million");
+    let limits = &config.limits;
     ListenLimits {
-        connections: number(config.limits.connections.get()),
-        connections_per_address: number(config.limits.connections_per_address.get()),
-        ..ListenLimits::default()
+        connections: count(limits.connections.get()),
+        connections_per_address: count(limits.connections_per_address.get()),
+        keep_alive: Duration::from_secs(limits.idle_seconds.get()),
+        head_time: Duration::from_secs(limits.head_seconds.get()),
+        write_stall: Duration::from_secs(limits.answer_stall_seconds.get()),
     }
+}
+
+/// How slowly a request's body may come.
+pub(crate) fn body_pace(config: &Config) -> BodyPace {
+    let limits = &config.limits;
+    BodyPace {
+        stall: Duration::from_secs(limits.body_stall_seconds.get()),
+        rate: limits.body_bytes_per_second.get(),
+        grace: Duration::from_secs(limits.body_grace_seconds.get()),
+    }
+}
+
+fn count(number: u64) -> usize {
+    usize::try_from(number).expect("limits are at most a million")
 }
 
 /// Why the data folder could not be taken.
@@ -93,6 +114,7 @@ mod tests {
         let config = Config::default();
         assert_eq!(identity_options(&config), IdentityOptions::new(SERVICE));
         assert_eq!(listen_limits(&config), ListenLimits::default());
+        assert_eq!(body_pace(&config), BodyPace::default());
         assert_eq!(format!("{:?}", registry_options(&config)), format!("{:?}", RegistryOptions::default()));
     }
 }

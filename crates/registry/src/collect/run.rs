@@ -1,6 +1,6 @@
 //! One run of the collector.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hythe_oci::{Algorithm, Digest, UploadId};
 use hythe_store::records::collect::Protection;
@@ -36,6 +36,25 @@ impl Run {
 impl Registry {
     /// Runs a collection to its end.
     pub async fn collect(&self, options: CollectOptions) -> Result<CollectReport, Error> {
+        let began = Instant::now();
+        let outcome = self.run_collection(options).await;
+        if !options.dry_run {
+            let now = self.now();
+            self.note_collection(|figures| match &outcome {
+                Ok(report) => {
+                    figures.runs += 1;
+                    figures.removed.count += report.unlinked_blobs.count;
+                    figures.removed.bytes += report.unlinked_blobs.bytes;
+                    figures.last_duration = began.elapsed();
+                    figures.last_done = Some(now);
+                }
+                Err(_) => figures.aborted += 1,
+            });
+        }
+        outcome
+    }
+
+    async fn run_collection(&self, options: CollectOptions) -> Result<CollectReport, Error> {
         let started = self.now();
         let grace = options.grace.unwrap_or_else(|| self.options().collection.grace);
         let mut run = Run {

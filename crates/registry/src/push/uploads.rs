@@ -19,6 +19,7 @@ use hythe_store::records::uploads::{UploadRow, upload_topic};
 use hythe_store::{BlobError, Timestamp};
 
 use crate::access::{Permit, Push};
+use crate::seeded::defect;
 use crate::{Error, Registry, random_id};
 
 /// The longest time a token works beyond its expiry for the sake of an upload.
@@ -72,10 +73,15 @@ impl Registry {
         let id = row.id;
         self.blobs().check_room().await?;
         let project = permit.repository().project();
+        let limit = self.options().uploads_per_user;
         self.records()
             .write(move |w| {
                 if w.project(&project)?.is_none_or(|found| found.id != row.project) {
                     return Err(Error::ProjectGone(project.clone()));
+                }
+                // Counted in the transaction that adds one, so that requests at once cannot pass it together.
+                if w.open_uploads_of(row.user, now, limit)? >= limit && !defect("defect-upload-limit") {
+                    return Err(Error::TooManyUploads { limit });
                 }
                 Ok(w.insert_upload(&row, now.plus(TOKEN_EXTENSION))?)
             })
@@ -210,7 +216,7 @@ impl Registry {
                 if row.repository == *permit.repository()
                     // A deleted and re-created project has another id.
                     && row.project == permit.project()
-                    && Some(row.user) == user
+                    && (Some(row.user) == user || defect("defect-upload-owner"))
                     && row.expires > self.now() =>
             {
                 Ok(UploadRow::clone(&row))

@@ -86,6 +86,9 @@ impl Connections {
                 ended = connection.as_mut() => {
                     if let Err(error) = ended {
                         tracing::debug!(client = %peer.address, %error, "a connection broke");
+                        if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
+                            self.metrics.cut_connection("malformed");
+                        }
                     }
                     return;
                 }

@@ -98,6 +98,9 @@ impl From<hythe_registry::Error> for Fault {
         if matches!(error, hythe_registry::Error::NotWritable | hythe_registry::Error::UploadBusy) {
             fault.headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
         }
+        if matches!(error, hythe_registry::Error::TooManyUploads { .. }) {
+            fault.headers.insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
+        }
         fault
     }
 }

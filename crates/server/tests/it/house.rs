@@ -11,7 +11,7 @@ use hythe_identity::{HashCost, Identity, IdentityOptions};
 use hythe_oci::{Algorithm, Digest};
 use hythe_registry::{Registry, RegistryOptions};
 use hythe_server::drain::Drain;
-use hythe_server::{Server, ServerOptions};
+use hythe_server::{BodyPace, Server, ServerOptions};
 use hythe_store::{DataFolder, ManualClock, Store, StoreOptions, Timestamp};
 use secrecy::SecretString;
 use tower::ServiceExt as _;
@@ -68,8 +68,13 @@ impl House {
         let private = hythe_registry::projects::Visibility::Private;
         registry.create_project(&caller, "lab".parse().unwrap(), private).await.unwrap();
         let drain = Drain::new();
-        let options =
-            ServerOptions { service: "hythe".to_owned(), external_url: None, trusted_proxies: Vec::new() };
+        let options = ServerOptions {
+            service: "hythe".to_owned(),
+            external_url: None,
+            trusted_proxies: Vec::new(),
+            body: BodyPace::default(),
+            metrics: true,
+        };
         let router = Server::new(identity.clone(), registry.clone(), options).router(drain.watch());
         Self { clock, identity, registry, router, drain: Some(drain), _folder: folder }
     }

@@ -313,6 +313,61 @@ async fn the_api_answers_each_caller_as_the_table_says() {
     }
 }
 
+/// The routes beside `/v2` and `/api/v1`, with what they answer to each caller. Probes and numbers ask nobody who
+/// they are; the token service answers credentials it cannot use with 401, and gives a token to anybody else.
+const OTHERS: &[(&str, &str, [u16; 9])] = &[
+    ("GET", "/healthz", [200; 9]),
+    ("GET", "/readyz", [200; 9]),
+    ("GET", "/metrics", [200; 9]),
+    ("GET", "/api/v1/openapi.json", [200; 9]),
+    ("GET", "/token", [200, 200, 200, 200, 200, 200, 401, 401, 401]),
+    // The form carries the credentials; a header alone is no grant.
+    ("POST", "/token", [400; 9]),
+    // The control socket's routes do not exist on the network.
+    ("POST", "/gc", [404; 9]),
+    ("POST", "/fsck", [404; 9]),
+];
+
+#[tokio::test]
+async fn the_other_routes_answer_each_caller_as_the_table_says() {
+    let stage = Stage::new().await;
+    for (method, path, row) in OTHERS {
+        for (who, expected) in EVERYBODY.into_iter().zip(row) {
+            let answer = stage.house.ask(method, path, &stage.credentials(who), b"").await;
+            let said = String::from_utf8_lossy(&answer.body).into_owned();
+            assert_eq!(answer.status.as_u16(), *expected, "{method} {path} by {who:?}: {said}");
+        }
+    }
+}
+
+/// A path that the code serves and no table holds fails here.
+#[test]
+fn every_path_in_the_code_is_in_a_table() {
+    fn collect(folder: &std::path::Path, paths: &mut BTreeSet<String>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                collect(&path, paths);
+            } else {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let routes =
+                    text.split(".route(").skip(1).filter_map(|rest| rest.trim_start().strip_prefix('"'));
+                paths.extend(routes.filter_map(|rest| rest.split('"').next()).map(ToOwned::to_owned));
+            }
+        }
+    }
+    let mut served = BTreeSet::new();
+    collect(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut served);
+    assert!(served.len() > 5, "{served:?}");
+    let listed: BTreeSet<&str> = OTHERS.iter().map(|(_, path, _)| *path).collect();
+    for path in served {
+        // Everything under these two is in the tables above.
+        let elsewhere =
+            path.starts_with("/v2") || (path.starts_with("/api/v1") && !listed.contains(path.as_str()));
+        assert!(elsewhere || listed.contains(path.as_str()), "{path} is in no table");
+    }
+}
+
 #[test]
 fn the_api_table_holds_every_documented_route_and_no_other() {
     let document = serde_json::to_value(hythe_server::api::document()).unwrap();

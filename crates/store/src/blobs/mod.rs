@@ -145,6 +145,12 @@ impl Blobs {
         blocking::run(move || shelf.check_room()).await
     }
 
+    /// How much room the disk has.
+    pub async fn disk(&self) -> Result<Disk, BlobError> {
+        let shelf = Arc::clone(&self.shelf);
+        blocking::run(move || shelf.disk()).await
+    }
+
     /// Waits for the right to place or remove this blob. Hold it over the file's step and the record's.
     pub async fn latch(&self, digest: &Digest) -> Latch {
         Latch(Arc::new(self.latches.acquire(*digest).await))
@@ -173,6 +179,17 @@ impl Blobs {
         let held = tokio::time::timeout(SEAT_PATIENCE, self.seats.acquire(id)).await;
         held.map(Arc::new).map_err(|_elapsed| BlobError::InUse)
     }
+}
+
+/// The disk that blobs and uploads lie on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Disk {
+    /// Bytes that we may still use.
+    pub free_bytes: u64,
+    /// All its bytes.
+    pub size_bytes: u64,
+    /// Files that we may still make; 0 on file systems that do not count them.
+    pub free_inodes: u64,
 }
 
 /// What reading a blob back showed.

@@ -13,7 +13,7 @@ use hythe_oci::{Algorithm, Digest, UploadId};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
-use super::BlobError;
+use super::{BlobError, Disk};
 use crate::durable;
 use crate::folder::DataFolder;
 
@@ -97,9 +97,16 @@ impl Shelf {
     }
 
     pub(super) fn check_room(&self) -> Result<(), BlobError> {
+        if self.disk()?.free_bytes < self.reserve { Err(BlobError::NoSpace) } else { Ok(()) }
+    }
+
+    pub(super) fn disk(&self) -> Result<Disk, BlobError> {
         let disk = rustix::fs::statvfs(&self.uploads).map_err(io::Error::from)?;
-        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-        if free < self.reserve { Err(BlobError::NoSpace) } else { Ok(()) }
+        Ok(Disk {
+            free_bytes: disk.f_bavail.saturating_mul(disk.f_frsize),
+            size_bytes: disk.f_blocks.saturating_mul(disk.f_frsize),
+            free_inodes: disk.f_favail,
+        })
     }
 
     /// The ids of everything staged, leftovers of interrupted steps included.

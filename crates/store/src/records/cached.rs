@@ -5,6 +5,7 @@
 
 use std::hash::Hash;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
@@ -35,6 +36,14 @@ pub struct Cached<K, V> {
     records: Records,
     epochs: Arc<Epochs>,
     answers: Arc<Cache<K, Answer<V>, ByWeight<V>>>,
+    counts: Arc<Counts>,
+}
+
+/// How often memory had the answer.
+#[derive(Default)]
+struct Counts {
+    hits: AtomicU64,
+    misses: AtomicU64,
 }
 
 impl<K, V> Clone for Cached<K, V> {
@@ -43,6 +52,7 @@ impl<K, V> Clone for Cached<K, V> {
             records: self.records.clone(),
             epochs: Arc::clone(&self.epochs),
             answers: Arc::clone(&self.answers),
+            counts: Arc::clone(&self.counts),
         }
     }
 }
@@ -65,13 +75,23 @@ where
         bound: u64,
         weigh: Weigh<V>,
     ) -> Self {
-        Self { records, epochs, answers: Arc::new(Cache::with_weighter(expected, bound, ByWeight(weigh))) }
+        let answers = Arc::new(Cache::with_weighter(expected, bound, ByWeight(weigh)));
+        Self { records, epochs, answers, counts: Arc::default() }
     }
 
     /// The answer for `key` if it is in memory and still holds. Never waits.
     pub fn get_if_fresh(&self, key: &K) -> Option<V> {
         let answer = self.answers.get(key)?;
-        self.epochs.unchanged(&answer.seen).then_some(answer.value)
+        if !self.epochs.unchanged(&answer.seen) {
+            return None;
+        }
+        self.counts.hits.fetch_add(1, Ordering::Relaxed);
+        Some(answer.value)
+    }
+
+    /// How many questions were answered from memory, and how many had to be read.
+    pub fn hits_and_misses(&self) -> (u64, u64) {
+        (self.counts.hits.load(Ordering::Relaxed), self.counts.misses.load(Ordering::Relaxed))
     }
 
     /// The answer for `key`, from memory if it still holds, else by `read` (kept if it succeeds).
@@ -91,6 +111,7 @@ where
         if let Some(value) = self.get_if_fresh(key) {
             return Ok(value);
         }
+        self.counts.misses.fetch_add(1, Ordering::Relaxed);
         // Before the read begins: a commit that overtakes the read then shows as a changed epoch.
         let seen = self.epochs.observe(topics);
         let value = self.records.read(read).await?;

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::sync::mpsc;
@@ -24,6 +25,7 @@ pub(super) enum Message {
 pub(super) struct Counters {
     pub(super) writes: AtomicU64,
     pub(super) commits: AtomicU64,
+    pub(super) commit_microseconds: AtomicU64,
 }
 
 pub(super) struct Engine {
@@ -63,6 +65,8 @@ impl Engine {
         RecordsFigures {
             writes: self.counters.writes.load(Ordering::Relaxed),
             commits: self.counters.commits.load(Ordering::Relaxed),
+            commit_time: Duration::from_micros(self.counters.commit_microseconds.load(Ordering::Relaxed)),
+            queued: self.queue.as_ref().map_or(0, |queue| (queue.max_capacity() - queue.capacity()) as u64),
         }
     }
 

@@ -134,7 +134,10 @@ impl Group {
         fail::fail_point!("records-before-commit");
         // Odd from here until the outcome is known and, if it failed, undone.
         let changing = self.epochs.begin(std::mem::take(&mut self.touched));
+        let began = Instant::now();
         let committed = self.run("COMMIT");
+        let microseconds = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.counters.commit_microseconds.fetch_add(microseconds, Ordering::Relaxed);
         if committed.is_err() {
             self.abandon_transaction();
         } else {

@@ -33,6 +33,7 @@ pub mod users;
 use std::hash::Hash;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use cached::Cached;
 pub use epochs::Topic;
@@ -68,6 +69,10 @@ pub struct RecordsFigures {
     pub writes: u64,
     /// Transactions committed; fewer than `writes` when groups formed.
     pub commits: u64,
+    /// Time spent in commits, waiting for the disk included.
+    pub commit_time: Duration,
+    /// Writes waiting for the writer now.
+    pub queued: u64,
 }
 
 /// The records of one store. A clone is another handle; the last one dropped stops the writer, after it has

@@ -86,6 +86,19 @@ impl Reader<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// How many uploads of a user are open at `now`, counted no further than `most`.
+    pub fn open_uploads_of(&self, user: i64, now: Timestamp, most: u32) -> Result<u32, RecordError> {
+        let sql = "SELECT count(*) FROM (SELECT 1 FROM uploads WHERE user_id = ?1 AND expires > ?2 LIMIT ?3)";
+        let mut statement = self.conn().prepare_cached(sql)?;
+        Ok(statement.query_row(params![user, now, most], |row| row.get(0))?)
+    }
+
+    /// How many uploads are open at `now`.
+    pub fn open_uploads(&self, now: Timestamp) -> Result<u64, RecordError> {
+        let mut statement = self.conn().prepare_cached("SELECT count(*) FROM uploads WHERE expires > ?1")?;
+        Ok(statement.query_row([now], |row| row.get::<_, i64>(0))?.unsigned_abs())
+    }
+
     /// Uploads whose time is over, the oldest first.
     pub fn expired_uploads(&self, now: Timestamp, limit: u32) -> Result<Vec<UploadRow>, RecordError> {
         let sql =

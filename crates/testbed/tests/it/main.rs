@@ -9,11 +9,13 @@
     reason = "test support code outside `#[test]` functions; a panic is the report"
 )]
 
+mod attacks;
 mod bench;
 mod clients;
 mod conformance;
 mod crash;
 mod disk_full;
 mod house;
+mod operations;
 mod protocol;
 mod quickstart;

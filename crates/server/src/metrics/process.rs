@@ -1,0 +1,67 @@
+//! What the kernel knows of this process, under the names that every Prometheus client uses.
+
+use std::fs;
+use std::io;
+
+/// The clock ticks in which Linux tells processor time to programs: 100 a second on every architecture we build for.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// The numbers of the process at one moment.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Process {
+    pub(super) resident_bytes: u64,
+    pub(super) virtual_bytes: u64,
+    pub(super) threads: u64,
+    pub(super) cpu_seconds: f64,
+    pub(super) open_fds: u64,
+    pub(super) max_fds: u64,
+}
+
+impl Process {
+    /// Reads them; blocks for as long as the kernel needs, which is not long.
+    pub(super) fn read() -> io::Result<Self> {
+        let status = fs::read_to_string("/proc/self/status")?;
+        let limits = fs::read_to_string("/proc/self/limits")?;
+        let stat = fs::read_to_string("/proc/self/stat")?;
+        Ok(Self {
+            resident_bytes: number_after(&status, "VmRSS:") * 1024,
+            virtual_bytes: number_after(&status, "VmSize:") * 1024,
+            threads: number_after(&status, "Threads:"),
+            cpu_seconds: cpu_seconds(&stat),
+            // The directory itself is one of them while it is read.
+            open_fds: (fs::read_dir("/proc/self/fd")?.count() as u64).saturating_sub(1),
+            max_fds: number_after(&limits, "Max open files"),
+        })
+    }
+}
+
+/// The first number behind `name` in the text; 0 when the kernel does not tell it.
+fn number_after(text: &str, name: &str) -> u64 {
+    let rest = text.split_once(name).map_or("", |(_, rest)| rest);
+    rest.split_whitespace().next().and_then(|number| number.parse().ok()).unwrap_or(0)
+}
+
+/// User and system time; the command's name before them may hold anything, and ends at the last parenthesis.
+fn cpu_seconds(stat: &str) -> f64 {
+    let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields).split_whitespace();
+    let ticks: u32 = fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<u32>().ok()).sum();
+    f64::from(ticks) / TICKS_PER_SECOND
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_has_memory_and_files() {
+        let process = Process::read().unwrap();
+        assert!(process.resident_bytes > 1 << 20 && process.virtual_bytes >= process.resident_bytes);
+        assert!(process.threads >= 1 && process.open_fds >= 3 && process.max_fds >= process.open_fds);
+    }
+
+    #[test]
+    fn a_name_with_parentheses_hides_no_field() {
+        let stat = "7 (a) b) S 1 2 3 4 5 6 7 8 9 10 250 50 0 0 20 0 4 0 100 1 2";
+        assert!((cpu_seconds(stat) - 3.0).abs() < 1e-9);
+    }
+}

@@ -8,6 +8,7 @@ mod caches;
 pub mod check;
 pub mod collect;
 mod error;
+mod jobs;
 mod options;
 mod policy;
 pub mod projects;
@@ -20,7 +21,8 @@ use hythe_store::records::Records;
 use hythe_store::{Blobs, Store, Timestamp};
 
 pub use error::Error;
-pub use options::{CollectionOptions, ProjectCreation, RegistryOptions};
+pub use jobs::JobHandle;
+pub use options::{CollectionOptions, ProjectCreation, RegistryOptions, ScrubOptions};
 
 use caches::Caches;
 
@@ -34,13 +36,20 @@ struct Inner {
     store: Store,
     options: RegistryOptions,
     caches: Caches,
+    integrity: check::Counters,
+}
+
+impl std::fmt::Debug for Registry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Registry")
+    }
 }
 
 impl Registry {
     /// A registry over a store.
     pub fn new(store: Store, options: RegistryOptions) -> Self {
         let caches = Caches::new(&store.records);
-        Self { inner: Arc::new(Inner { store, options, caches }) }
+        Self { inner: Arc::new(Inner { store, options, caches, integrity: check::Counters::default() }) }
     }
 
     /// Whether the records answer; else a sentence that says what is the matter. A full disk does not
@@ -69,6 +78,10 @@ impl Registry {
 
     pub(crate) fn caches(&self) -> &Caches {
         &self.inner.caches
+    }
+
+    pub(crate) fn integrity(&self) -> &check::Counters {
+        &self.inner.integrity
     }
 
     pub(crate) fn now(&self) -> Timestamp {

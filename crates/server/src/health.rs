@@ -10,6 +10,7 @@ use hythe_registry::Registry;
 use serde_json::json;
 
 use crate::drain::DrainWatch;
+use crate::integrity::IntegrityMetrics;
 use crate::log_line::RouteLabel;
 use crate::metrics::{self, Metrics};
 use crate::problem::Refusal;
@@ -19,6 +20,7 @@ use crate::problem::Refusal;
 pub(crate) struct HealthState {
     pub(crate) registry: Registry,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) integrity: IntegrityMetrics,
     pub(crate) drain: DrainWatch,
 }
 
@@ -46,6 +48,7 @@ pub(crate) async fn readyz(State(state): State<HealthState>) -> Response {
 
 /// The numbers of the process, for a scraper.
 pub(crate) async fn metrics(State(state): State<HealthState>) -> Result<Response, Refusal> {
+    state.integrity.refresh(&state.registry).await;
     let text = state.metrics.text().map_err(|error| Refusal::internal(&error))?;
     Ok(answer("metrics", ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()))
 }

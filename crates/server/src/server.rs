@@ -18,6 +18,7 @@ use crate::drain::DrainWatch;
 use crate::external_url::ExternalUrl;
 use crate::front::{Front, caught_panic, front_door};
 use crate::health::{self, HealthState};
+use crate::integrity::IntegrityMetrics;
 use crate::metrics::Metrics;
 use crate::problem::Refusal;
 use crate::request::{RequestIds, RequestReader};
@@ -41,12 +42,15 @@ pub struct Server {
     registry: Registry,
     options: ServerOptions,
     metrics: Arc<Metrics>,
+    integrity: IntegrityMetrics,
 }
 
 impl Server {
     /// Faces over these rooms.
     pub fn new(identity: Identity, registry: Registry, options: ServerOptions) -> Self {
-        Self { identity, registry, options, metrics: Arc::new(Metrics::new()) }
+        let metrics = Arc::new(Metrics::new());
+        let integrity = IntegrityMetrics::register(&metrics);
+        Self { identity, registry, options, metrics, integrity }
     }
 
     /// The numbers that listeners and faces count into.
@@ -58,7 +62,12 @@ impl Server {
     pub fn router(&self, drain: DrainWatch) -> Router {
         let v2 = V2State::new(self.identity.clone(), self.registry.clone(), &self.options.service);
         let tokens = TokenState::new(self.identity.clone(), self.registry.clone(), &self.options.service);
-        let health = HealthState { registry: self.registry.clone(), metrics: self.metrics(), drain };
+        let health = HealthState {
+            registry: self.registry.clone(),
+            metrics: self.metrics(),
+            integrity: self.integrity.clone(),
+            drain,
+        };
         let routes = Router::new()
             .route("/v2", any(v2::handle))
             .route("/v2/", any(v2::handle))

@@ -1,6 +1,6 @@
 //! `hythe fsck`: check everything that is kept, in the running server or, when none runs, in the folder.
 
-use hythe_registry::check::{CheckOptions, CheckReport, Damage};
+use hythe_registry::check::{CheckOptions, CheckReport, Listed};
 
 use super::maintenance::{self, Holder};
 use crate::arguments::{FsckArguments, Global, Output};
@@ -50,7 +50,7 @@ fn show(report: &CheckReport, printer: Printer) -> Result<(), Failure> {
 }
 
 /// The blobs that are named, and a last row for those that are only counted.
-fn rows(kind: &str, damage: &Damage) -> Vec<Vec<String>> {
+fn rows(kind: &str, damage: &Listed) -> Vec<Vec<String>> {
     let mut rows: Vec<Vec<String>> =
         damage.digests.iter().map(|digest| vec![kind.to_owned(), digest.clone()]).collect();
     let unnamed = damage.count.saturating_sub(u64::try_from(rows.len()).unwrap_or(u64::MAX));

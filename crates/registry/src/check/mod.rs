@@ -1,11 +1,22 @@
 //! Checking what is kept: every recorded blob is on the disk, whole and of its size; every file on
 //! the disk has a record. Reads only; pushes and pulls go on meanwhile.
 
+mod examine;
+mod integrity;
+mod scrub;
+
 use hythe_oci::{Algorithm, Digest};
+use hythe_store::BlobError;
+use hythe_store::blobs::Verdict;
+use hythe_store::records::stamps::Damage;
 use serde::{Deserialize, Serialize};
 
 use crate::collect::Tally;
 use crate::{Error, Registry};
+
+pub(crate) use examine::Finding;
+pub(crate) use integrity::Counters;
+pub use integrity::Integrity;
 
 /// Rows in one read.
 const PAGE: u32 = 500;
@@ -21,16 +32,16 @@ pub struct CheckOptions {
     pub quick: bool,
 }
 
-/// Blobs with one kind of damage.
+/// Things with one kind of fault.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Damage {
+pub struct Listed {
     /// How many.
     pub count: u64,
     /// The first of them, at most 1,000.
     pub digests: Vec<String>,
 }
 
-impl Damage {
+impl Listed {
     fn add(&mut self, digest: &Digest) {
         self.count += 1;
         if self.digests.len() < NAMED {
@@ -47,12 +58,12 @@ pub struct CheckReport {
     /// Recorded blobs looked at.
     pub checked: Tally,
     /// Recorded, but not on the disk.
-    pub missing: Damage,
+    pub missing: Listed,
     /// On the disk with wrong bytes or another size. Pushing the blob again heals it.
-    pub corrupt: Damage,
+    pub corrupt: Listed,
     /// On the disk without a record: a push that a crash cut between file and record. They take room
     /// and harm nothing.
-    pub orphaned: Damage,
+    pub orphaned: Listed,
 }
 
 impl CheckReport {
@@ -82,24 +93,31 @@ impl Registry {
     async fn check_recorded(&self, options: CheckOptions, report: &mut CheckReport) -> Result<(), Error> {
         let mut last = None;
         loop {
-            let page = self.records().read(move |r| r.blobs(last.as_ref(), PAGE)).await?;
+            let page = self.records().read(move |r| r.stored_blobs(last.as_ref(), PAGE)).await?;
             let Some((end, _)) = page.last() else {
                 return Ok(());
             };
             last = Some(*end);
-            for (digest, size) in page {
-                report.checked.add(size);
-                let sound = if options.quick {
-                    self.blobs().open(&digest).await?.map(|file| file.size() == size)
+            for (digest, stored) in page {
+                report.checked.add(stored.size);
+                let verdict = if options.quick {
+                    match self.blobs().state(&digest).await {
+                        Ok(Some(file)) if file.size == stored.size => Verdict::Intact(file),
+                        Ok(Some(_)) => Verdict::Corrupt,
+                        Ok(None) => Verdict::Missing,
+                        Err(BlobError::Unreadable(_)) => Verdict::Unreadable,
+                        Err(error) => return Err(error.into()),
+                    }
                 } else {
-                    self.blobs().verify(&digest).await?.map(|found| found.intact && found.size == size)
+                    self.blobs().verify(&digest, stored.size).await?
                 };
-                if sound == Some(false) {
-                    report.corrupt.add(&digest);
-                }
-                // The collector may have removed it since the page was read.
-                if sound.is_none() && self.records().read(move |r| r.has_blob(&digest)).await? {
-                    report.missing.add(&digest);
+                match verdict {
+                    Verdict::Intact(_) => {}
+                    Verdict::Corrupt | Verdict::Unreadable => report.corrupt.add(&digest),
+                    // The collector may have removed it since the page was read.
+                    Verdict::Missing if !self.records().read(move |r| r.has_blob(&digest)).await? => {}
+                    Verdict::Missing if stored.damage == Some(Damage::Corrupt) => report.corrupt.add(&digest),
+                    Verdict::Missing => report.missing.add(&digest),
                 }
             }
         }

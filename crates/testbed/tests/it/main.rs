@@ -10,6 +10,7 @@
 )]
 
 mod bench;
+mod bit_rot;
 mod clients;
 mod conformance;
 mod crash;

@@ -11,6 +11,7 @@ mod error;
 mod jobs;
 mod options;
 mod policy;
+mod progress;
 pub mod projects;
 pub mod pull;
 pub mod push;
@@ -23,6 +24,7 @@ use hythe_store::{Blobs, Store, Timestamp};
 pub use error::Error;
 pub use jobs::JobHandle;
 pub use options::{CollectionOptions, ProjectCreation, RegistryOptions, ScrubOptions};
+pub use progress::{Progress, Reporter};
 
 use caches::Caches;
 

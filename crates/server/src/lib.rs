@@ -22,8 +22,10 @@ pub mod request;
 mod server;
 pub mod tls;
 pub mod token;
+mod told;
 pub mod v2;
 
 pub use dev_certificate::{DEV_CERTIFICATE_LIFE, DevCertificate, dev_certificate};
 pub use external_url::{ExternalUrl, ExternalUrlError};
 pub use server::{Server, ServerOptions};
+pub use told::Told;

@@ -122,7 +122,7 @@ impl Registry {
         Ok(())
     }
 
-    async fn is_ownerless(&self, id: UploadId) -> Result<bool, Error> {
+    pub(crate) async fn is_ownerless(&self, id: UploadId) -> Result<bool, Error> {
         if self.blobs().in_hand(&id) {
             return Ok(false);
         }

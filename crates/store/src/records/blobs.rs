@@ -65,6 +65,12 @@ impl Reader<'_> {
 }
 
 impl Reader<'_> {
+    /// The bytes of all recorded blobs. Looks at every record.
+    pub fn blob_bytes(&self) -> Result<u64, RecordError> {
+        let sql = "SELECT coalesce(sum(size), 0) FROM blobs";
+        Ok(self.conn().prepare_cached(sql)?.query_row([], |row| size_at(row, 0))?)
+    }
+
     /// Whether a blob is recorded.
     pub fn has_blob(&self, digest: &Digest) -> Result<bool, RecordError> {
         let sql = "SELECT 1 FROM blobs WHERE digest = ?1";

@@ -107,7 +107,7 @@ pub enum Error {
         used_by: Digest,
     },
     /// Another process or caller does this work, or keeps it from being done.
-    #[error("Another collection or a backup is under way: try again when it has ended.")]
+    #[error("Another collection is under way: try again when it has ended.")]
     JobTaken,
     /// Another process took this work over, because this one was too slow.
     #[error("The work was stopped because another process has taken it over.")]

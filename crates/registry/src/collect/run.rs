@@ -37,7 +37,7 @@ impl Run {
 }
 
 impl Registry {
-    /// Runs a collection to its end, unless another one or a backup is under way.
+    /// Runs a collection to its end, unless another one is under way.
     pub async fn collect(&self, options: CollectOptions) -> Result<CollectReport, Error> {
         if options.dry_run {
             return self.collect_here(options, None).await;
@@ -190,7 +190,7 @@ impl Registry {
         let freed = self
             .records()
             .write(move |w| {
-                // A backup that has begun since relies on every file of its snapshot.
+                // Whoever holds the job now may rely on every file staying where it is.
                 match lease {
                     Some(lease) if w.holds_job(lease, now)? => {
                         Ok(w.remove_condemned(&digest, protection, now)?)

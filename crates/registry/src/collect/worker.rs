@@ -21,7 +21,7 @@ impl Registry {
                         "collected"
                     ),
                     Err(Error::JobTaken) => {
-                        tracing::info!("no collection: another one or a backup is under way")
+                        tracing::info!("no collection: another one is under way");
                     }
                     Err(error) => {
                         tracing::warn!(error = &error as &dyn std::error::Error, "collection aborted");

@@ -12,7 +12,7 @@ use crate::Timestamp;
 /// Work that one process at a time may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Job {
-    /// Removing what nothing needs. A backup holds it to keep everything where it is.
+    /// Removing what nothing needs. Whoever holds it may rely on everything staying where it is.
     Collect,
     /// Verifying what has not been verified for long.
     Scrub,

@@ -57,7 +57,7 @@ impl Damage {
                 fs::create_dir(path).unwrap();
                 fs::write(path.join("file"), b"in it").unwrap();
             }
-            Self::NoPermission => fs::set_permissions(path, Permissions::from_mode(0)).unwrap(),
+            Self::NoPermission => fs::set_permissions(path, Permissions::from_mode(0o000)).unwrap(),
             Self::Unreadable => {
                 fs::remove_file(path).unwrap();
                 symlink(path, path).unwrap();

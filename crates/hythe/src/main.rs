@@ -4,6 +4,7 @@
 //! documented in `docs/cli.md`.
 
 mod arguments;
+mod bar;
 mod commands;
 mod configuration;
 mod control;

@@ -8,6 +8,7 @@ use hythe_oci::{Digest, ProjectName, RepositoryName, Tag, UploadId};
 use hythe_store::records::manifests::StoredManifest;
 use hythe_store::records::projects::{ProjectId, ProjectRow, Role};
 use hythe_store::records::repositories::RepositoryId;
+use hythe_store::records::stamps::{Stamp, StoredBlob};
 use hythe_store::records::uploads::UploadRow;
 use hythe_store::records::{Cached, Records};
 
@@ -20,12 +21,14 @@ pub(crate) struct Caches {
     pub(crate) projects: Cached<ProjectName, Option<Arc<ProjectRow>>>,
     pub(crate) roles: Cached<(ProjectId, i64), Option<Role>>,
     pub(crate) repositories: Cached<RepositoryName, Option<RepositoryId>>,
-    pub(crate) links: Cached<(RepositoryId, Digest), Option<u64>>,
+    pub(crate) links: Cached<(RepositoryId, Digest), Option<StoredBlob>>,
     pub(crate) tags: Cached<(RepositoryId, Tag), Option<Digest>>,
     pub(crate) manifests: Cached<(RepositoryId, Digest), Option<StoredManifest>>,
     pub(crate) uploads: Cached<UploadId, Option<Arc<UploadRow>>>,
     /// Leases already in the records: digest and bucket.
     pub(crate) leases: quick_cache::sync::Cache<(Digest, i64), ()>,
+    /// Verifications that the records could not take.
+    pub(crate) stamps: quick_cache::sync::Cache<Digest, Stamp>,
 }
 
 impl Caches {
@@ -41,6 +44,7 @@ impl Caches {
             }),
             uploads: records.cached(4_096),
             leases: quick_cache::sync::Cache::new(65_536),
+            stamps: quick_cache::sync::Cache::new(65_536),
         }
     }
 

@@ -17,6 +17,11 @@ pub enum Error {
         /// What was looked for.
         digest: Digest,
     },
+    /// The stored copy of a blob is missing, corrupt or unreadable.
+    #[error(
+        "The stored copy of blob {0} is damaged and is not sent: push the image again, or have the operator restore the blob from a backup."
+    )]
+    BlobDamaged(Digest),
     /// The repository does not hold this manifest or tag.
     #[error("Repository {repository} holds no manifest {reference}: check the tag or digest.")]
     ManifestUnknown {
@@ -109,6 +114,12 @@ pub enum Error {
         /// Who needs it.
         used_by: Digest,
     },
+    /// Another process or caller does this work, or keeps it from being done.
+    #[error("Another collection is under way: try again when it has ended.")]
+    JobTaken,
+    /// Another process took this work over, because this one was too slow.
+    #[error("The work was stopped because another process has taken it over.")]
+    JobLost,
     /// The disk is full.
     #[error("The registry's storage is full: pulls go on, pushes must wait until the operator makes room.")]
     NoSpace,
@@ -154,8 +165,8 @@ impl Error {
             Self::ManifestBlobUnknown { .. } => ErrorCode::ManifestBlobUnknown,
             Self::InUse { .. } => ErrorCode::Unsupported,
             Self::TooManyUploads { .. } => ErrorCode::TooManyRequests,
-            Self::NoSpace | Self::NotWritable => ErrorCode::Unavailable,
-            Self::Internal(_) => ErrorCode::Unknown,
+            Self::NoSpace | Self::NotWritable | Self::JobTaken | Self::JobLost => ErrorCode::Unavailable,
+            Self::BlobDamaged(_) | Self::Internal(_) => ErrorCode::Unknown,
         }
     }
 
@@ -165,8 +176,8 @@ impl Error {
             Self::ChunkOutOfOrder { .. } => 416,
             Self::UploadBusy => 409,
             Self::NoSpace => 507,
-            Self::NotWritable => 503,
-            Self::Internal(_) => 500,
+            Self::NotWritable | Self::JobTaken | Self::JobLost => 503,
+            Self::BlobDamaged(_) | Self::Internal(_) => 500,
             other => other.code().status(),
         }
     }
@@ -175,9 +186,9 @@ impl Error {
     pub fn digests(&self) -> &[Digest] {
         match self {
             Self::ManifestBlobUnknown { missing, .. } => missing,
-            Self::BlobUnknown { digest, .. } | Self::DigestMismatch { expected: digest, .. } => {
-                std::slice::from_ref(digest)
-            }
+            Self::BlobDamaged(digest)
+            | Self::BlobUnknown { digest, .. }
+            | Self::DigestMismatch { expected: digest, .. } => std::slice::from_ref(digest),
             Self::InUse { used_by, .. } => std::slice::from_ref(used_by),
             _ => &[],
         }

@@ -9,8 +9,10 @@ pub mod check;
 pub mod collect;
 mod error;
 mod figures;
+mod jobs;
 mod options;
 mod policy;
+mod progress;
 pub mod projects;
 pub mod pull;
 pub mod push;
@@ -24,7 +26,9 @@ use hythe_store::{Blobs, Store};
 
 pub use error::Error;
 pub use figures::{CacheFigures, CollectionFigures, Figures};
-pub use options::{CollectionOptions, ProjectCreation, RegistryOptions};
+pub use jobs::JobHandle;
+pub use options::{CollectionOptions, ProjectCreation, RegistryOptions, ScrubOptions};
+pub use progress::{Progress, Reporter};
 
 use caches::Caches;
 
@@ -39,13 +43,21 @@ struct Inner {
     options: RegistryOptions,
     caches: Caches,
     collection: Mutex<CollectionFigures>,
+    integrity: check::Counters,
+}
+
+impl std::fmt::Debug for Registry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Registry")
+    }
 }
 
 impl Registry {
     /// A registry over a store.
     pub fn new(store: Store, options: RegistryOptions) -> Self {
         let caches = Caches::new(&store.records);
-        Self { inner: Arc::new(Inner { store, options, caches, collection: Mutex::default() }) }
+        let (collection, integrity) = (Mutex::default(), check::Counters::default());
+        Self { inner: Arc::new(Inner { store, options, caches, collection, integrity }) }
     }
 
     /// Whether the records answer; else a sentence that says what is the matter. A full disk does not
@@ -82,6 +94,10 @@ impl Registry {
 
     pub(crate) fn note_collection(&self, note: impl FnOnce(&mut CollectionFigures)) {
         note(&mut self.inner.collection.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    pub(crate) fn integrity(&self) -> &check::Counters {
+        &self.inner.integrity
     }
 
     pub(crate) fn now(&self) -> Timestamp {

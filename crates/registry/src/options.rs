@@ -24,6 +24,8 @@ pub struct RegistryOptions {
     pub lease: Duration,
     /// The background collection.
     pub collection: CollectionOptions,
+    /// The background verification of what is stored.
+    pub scrub: ScrubOptions,
 }
 
 /// Settings of the background collection.
@@ -39,6 +41,23 @@ pub struct CollectionOptions {
     pub rate: u32,
 }
 
+/// Settings of the background verification.
+#[derive(Clone, Debug)]
+pub struct ScrubOptions {
+    /// Whether it runs at all.
+    pub enabled: bool,
+    /// At most so many bytes are read a second.
+    pub rate: u64,
+    /// How long a verification is relied on; everything is verified again before that. Nought relies on none.
+    pub age: Duration,
+}
+
+impl Default for ScrubOptions {
+    fn default() -> Self {
+        Self { enabled: true, rate: 20 << 20, age: Duration::from_hours(30 * 24) }
+    }
+}
+
 impl Default for RegistryOptions {
     fn default() -> Self {
         Self {
@@ -47,6 +66,7 @@ impl Default for RegistryOptions {
             uploads_per_user: 1_000,
             lease: Duration::from_hours(1),
             collection: CollectionOptions::default(),
+            scrub: ScrubOptions::default(),
         }
     }
 }

@@ -2,15 +2,17 @@
 //! The socket's file mode is its only guard, so it is never served on the network.
 
 use axum::extract::State;
+use axum::response::Response;
 use axum::routing::post;
 use axum::{Json, Router};
 use hythe_registry::Registry;
-use hythe_registry::check::{CheckOptions, CheckReport};
+use hythe_registry::check::CheckOptions;
 use hythe_registry::collect::{CollectOptions, CollectReport};
 use serde::{Deserialize, Serialize};
 
 use crate::api::Document;
 use crate::problem::Refusal;
+use crate::told;
 
 /// The body of `POST /gc`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,9 +45,6 @@ async fn gc(
     registry.collect(request.options()).await.map(Json).map_err(|error| Refusal::to_operator(&error))
 }
 
-async fn fsck(
-    State(registry): State<Registry>,
-    Document(options): Document<CheckOptions>,
-) -> Result<Json<CheckReport>, Refusal> {
-    registry.check(options).await.map(Json).map_err(|error| Refusal::to_operator(&error))
+async fn fsck(State(registry): State<Registry>, Document(options): Document<CheckOptions>) -> Response {
+    told::answer(|progress| async move { registry.check(options, &progress).await })
 }

@@ -91,6 +91,10 @@ impl DataFolder {
         self.dir.join("blobs")
     }
 
+    pub(crate) fn quarantine_path(&self) -> PathBuf {
+        self.dir.join("quarantine")
+    }
+
     pub(crate) fn uploads_path(&self) -> PathBuf {
         self.dir.join("uploads")
     }

@@ -12,7 +12,7 @@ pub mod crash;
 mod durable;
 mod folder;
 
-pub use blobs::{BlobError, BlobFile, BlobStream, Blobs, Disk, Latch, Staged, Upload};
+pub use blobs::{BlobError, BlobFile, BlobStream, Blobs, Disk, FileState, Latch, Staged, Upload, Verdict};
 pub use clock::{Clock, ManualClock, SharedClock, SystemClock, Timestamp};
 pub use folder::{DataFolder, FolderError};
 pub use records::{Cached, Reader, RecordError, Records, RecordsOptions, Topic, Writer};

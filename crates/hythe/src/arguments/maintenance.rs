@@ -45,9 +45,13 @@ pub(crate) struct FsckArguments {
     /// Compare sizes only, without reading every byte.
     #[arg(long)]
     pub(crate) quick: bool,
-    /// Repair what can be repaired (refused: it cannot yet).
-    #[arg(long, hide = true)]
+    /// Quarantine what is corrupt, mark what is missing so that pushing it again heals it, note what is
+    /// intact, and remove files without a record and staged bytes without an upload.
+    #[arg(long, conflicts_with = "quick")]
     pub(crate) repair: bool,
+    /// Only say what the repair would do.
+    #[arg(long, requires = "repair")]
+    pub(crate) dry_run: bool,
 }
 
 /// `hythe completions`.

@@ -31,6 +31,7 @@ fn show(report: &CollectReport, printer: Printer) -> Result<(), Failure> {
         row("manifests", "without a tag for longer than their project keeps them", report.untagged_manifests),
         row("blobs", "held by no repository", report.unlinked_blobs),
         row("files", "left by a push that was cut before its record", report.unrecorded_files),
+        row("damaged files", "kept aside, and their blobs are healed or gone", report.quarantined_files),
         row("links to blobs", "needed by no manifest of their repository", links),
     ];
     let outcome = if report.dry_run { "would go" } else { "removed" };

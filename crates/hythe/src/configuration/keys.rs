@@ -52,6 +52,7 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
     ("projects", "Rules for projects."),
     ("uploads", "Unfinished uploads."),
     ("collection", "The background collector: removes what no manifest refers to any more."),
+    ("scrub", "The background scrub: reads what is stored and compares it with its digests."),
     ("limits", "What one server takes on at a time."),
 ];
 
@@ -110,6 +111,15 @@ pub(super) const KEYS: &[Key] = &[
         &["How long something must have been without use before it is removed, 1 to 8760."],
     ),
     key("collection.rate", &["The most deletions per second, 1 to 100000."]),
+    key("scrub.enabled", &["Whether it runs by itself. `hythe fsck` works either way."]),
+    key("scrub.rate_mib", &["The most MiB read per second, 1 to 100000."]),
+    key(
+        "scrub.age_days",
+        &[
+            "How long a verification is relied on, 0 to 3650. The scrub verifies everything again before that;",
+            "an older blob is verified while it is pulled. 0 verifies each blob on each pull.",
+        ],
+    ),
     key("limits.connections", &["The most connections open at once, 1 to 1000000."]),
     key(
         "limits.connections_per_address",

@@ -37,6 +37,7 @@ pub(crate) struct Config {
     pub(crate) projects: Projects,
     pub(crate) uploads: Uploads,
     pub(crate) collection: Collection,
+    pub(crate) scrub: Scrub,
     pub(crate) limits: Limits,
 }
 
@@ -98,6 +99,16 @@ pub(crate) struct Collection {
     pub(crate) rate: Number<1, 100_000>,
 }
 
+/// `[scrub]`: the background verification of what is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Scrub {
+    pub(crate) enabled: bool,
+    /// MiB per second.
+    pub(crate) rate_mib: Number<1, 100_000>,
+    pub(crate) age_days: Number<0, 3650>,
+}
+
 /// `[limits]`: what one server takes on at a time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -135,6 +146,7 @@ impl Default for Config {
                 grace_hours: Number::of::<24>(),
                 rate: Number::of::<200>(),
             },
+            scrub: Scrub { enabled: true, rate_mib: Number::of::<20>(), age_days: Number::of::<30>() },
             limits: Limits {
                 connections: Number::of::<16_384>(),
                 connections_per_address: Number::of::<4_096>(),

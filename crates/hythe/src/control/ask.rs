@@ -3,16 +3,19 @@
 use std::path::Path;
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use hythe_api::Problem;
-use hythe_outbound::{Method, Outbound, OutboundError, Request, Url};
+use hythe_outbound::{Method, Outbound, OutboundError, Request, Response, Url};
 use hythe_registry::check::{CheckOptions, CheckReport};
 use hythe_registry::collect::{CollectOptions, CollectReport};
+use hythe_server::Told;
 use hythe_server::control::GcRequest;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
 use super::SocketAddress;
+use crate::bar::Bar;
 use crate::failure::{Exit, Failure};
 
 /// Maintenance may take hours, and says nothing until it is done.
@@ -72,18 +75,52 @@ impl Server {
     }
 
     /// Runs a check in the server and waits for its end.
-    pub(crate) async fn check(&self, options: CheckOptions) -> Result<CheckReport, AskError> {
-        self.post("fsck", &options).await
+    pub(crate) async fn check(&self, options: CheckOptions, bar: &Bar) -> Result<CheckReport, AskError> {
+        self.follow("fsck", &options, bar).await
     }
 
     async fn post<Q: Serialize, A: DeserializeOwned>(&self, what: &str, question: &Q) -> Result<A, AskError> {
+        Ok(self.send(what, question).await?.json(LONGEST_ANSWER).await?)
+    }
+
+    /// Asks for work that tells how far it is, line by line.
+    async fn follow<Q: Serialize, A: DeserializeOwned>(
+        &self,
+        what: &str,
+        question: &Q,
+        bar: &Bar,
+    ) -> Result<A, AskError> {
+        let mut pieces = std::pin::pin!(self.send(what, question).await?.stream());
+        let mut text = Vec::new();
+        while let Some(piece) = pieces.next().await {
+            text.extend_from_slice(&piece?);
+            while let Some(end) = text.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = text.drain(..=end).collect();
+                match serde_json::from_slice(&line) {
+                    Ok(Told::Progress(progress)) => bar.show(progress),
+                    Ok(Told::Done(answer)) => return Ok(answer),
+                    Ok(Told::Failed(sentence)) => return Err(AskError::Refused(sentence)),
+                    Err(error) => {
+                        let sentence = format!("The running server's answer cannot be read: {error}");
+                        return Err(AskError::Refused(sentence));
+                    }
+                }
+            }
+            if text.len() > LONGEST_ANSWER {
+                break;
+            }
+        }
+        Err(AskError::Refused("The running server ended its answer before the work was done".to_owned()))
+    }
+
+    async fn send<Q: Serialize>(&self, what: &str, question: &Q) -> Result<Response, AskError> {
         let mut url = Url::parse("http://localhost").expect("a constant URL is valid");
         url.set_path(what);
         let request = Request::new(Method::POST, url).json(question)?;
         let response = self.outbound.send(request).await?;
         let status = response.status();
         if status.is_success() {
-            return Ok(response.json(LONGEST_ANSWER).await?);
+            return Ok(response);
         }
         match response.json::<Problem>(LONGEST_ANSWER).await {
             Ok(problem) => Err(AskError::Refused(problem.detail)),

@@ -16,8 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hythe_identity::Identity;
-use hythe_registry::Registry;
-use hythe_registry::collect::CollectorHandle;
+use hythe_registry::{JobHandle, Registry};
 use hythe_server::drain::{Drain, Drained};
 use hythe_store::{DataFolder, SharedClock, Store, StoreOptions, SystemClock};
 use secrecy::SecretString;
@@ -49,7 +48,8 @@ pub(crate) struct Running {
     authority: Option<PathBuf>,
     drain: Drain,
     patience: Duration,
-    collector: Option<CollectorHandle>,
+    /// The collector and the scrub, as far as they are switched on.
+    background: Vec<JobHandle>,
     registry: Registry,
     signals: StopSignals,
     faces: JoinHandle<Result<(), Failure>>,
@@ -102,7 +102,7 @@ impl Running {
             answers = control::answers(&socket) => answers?,
             ended = &mut faces => return Err(ended_early(ended)),
         }
-        let collector = registry.start_collector();
+        let background = registry.start_collector().into_iter().chain(registry.start_scrub()).collect();
         let scheme = if is_tls { "https" } else { "http" };
         tracing::info!(%address, url = %format!("{scheme}://{address}"), pid = std::process::id(), "listening");
         Ok(Running {
@@ -111,7 +111,7 @@ impl Running {
             authority,
             drain,
             patience: Duration::from_secs(config.limits.drain_seconds.get()),
-            collector,
+            background,
             registry,
             signals,
             faces,
@@ -149,8 +149,8 @@ impl Running {
 
     /// Stops as after a signal.
     pub(crate) async fn stop(mut self) {
-        if let Some(collector) = self.collector.take() {
-            collector.stop().await;
+        for job in self.background.drain(..) {
+            job.stop().await;
         }
         let drained = tokio::select! {
             drained = self.drain.finish(self.patience) => drained,

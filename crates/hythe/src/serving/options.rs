@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use hythe_identity::IdentityOptions;
-use hythe_registry::{CollectionOptions, ProjectCreation, RegistryOptions};
+use hythe_registry::{CollectionOptions, ProjectCreation, RegistryOptions, ScrubOptions};
 use hythe_server::BodyPace;
 use hythe_server::limits::ListenLimits;
 use hythe_store::{FolderError, StoreError};
@@ -35,6 +35,11 @@ pub(crate) fn registry_options(config: &Config) -> RegistryOptions {
             every: Duration::from_secs(collection.every_minutes.get() * MINUTE),
             grace: Duration::from_secs(collection.grace_hours.get() * HOUR),
             rate: u32::try_from(collection.rate.get()).expect("the rate is at most 100,000"),
+        },
+        scrub: ScrubOptions {
+            enabled: config.scrub.enabled,
+            rate: config.scrub.rate_mib.get() << 20,
+            age: Duration::from_secs(config.scrub.age_days.get() * DAY),
         },
         ..RegistryOptions::default()
     }

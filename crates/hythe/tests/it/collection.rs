@@ -1,9 +1,8 @@
-//! `hythe gc` and `hythe fsck`: beside a running server, and in a folder no server holds.
+//! `hythe gc`: beside a running server, and in a folder no server holds.
 
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use hythe_testbed::{Family, Hythe, Options, Packing, Visibility, image};
+use hythe_testbed::{Hythe, Options};
 
 use crate::{exits, has_code, hythe, json, text};
 
@@ -51,48 +50,4 @@ fn a_folder_held_by_something_silent_is_reported_with_its_process() {
     holder.kill().unwrap();
     holder.wait().unwrap();
     exits(outcome, 3).says("is in use by another process").says("hint:");
-}
-
-#[test]
-fn fsck_finds_what_was_lost_and_has_its_own_exit_code() {
-    let mut server = Hythe::start(Options::default());
-    server.create_project("lab", Visibility::Public);
-    let image = image(Family::Oci, Packing::Gzip, "fsck", "amd64");
-    server.admin().push_image("lab/sound", "1", &image);
-    let data = server.data_folder();
-    let fsck = ["fsck", "--data-dir", text(&data)];
-    hythe().run(&fsck).ok().says("0 missing, 0 corrupt");
-    exits(hythe().run(&["fsck", "--repair", "--data-dir", text(&data)]), 2).says("cannot repair yet");
-
-    let blob = fs_blob(&data.join("blobs"));
-    let bytes = std::fs::read(&blob).unwrap();
-    std::fs::remove_file(&blob).unwrap();
-    exits(hythe().run(&fsck), 8).says("missing");
-    assert_eq!(server.stop(), 0);
-    exits(hythe().run(&fsck), 8).says("missing");
-
-    let mut wrong = bytes.clone();
-    wrong[0] ^= 1;
-    std::fs::write(&blob, &wrong).unwrap();
-    hythe().run(&["fsck", "--quick", "--data-dir", text(&data)]).ok();
-    let outcome = hythe().run(&["fsck", "--output", "json", "--data-dir", text(&data)]);
-    assert_eq!(json(&outcome)["corrupt"]["count"], 1, "{outcome}");
-    exits(outcome, 8);
-    std::fs::write(&blob, &bytes).unwrap();
-    hythe().run(&fsck).ok();
-}
-
-/// Some file below `folder`.
-fn fs_blob(folder: &Path) -> PathBuf {
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).expect("the folder can be read") {
-            let path = entry.expect("the folder can be read").path();
-            if path.is_file() {
-                return path;
-            }
-            folders.push(path);
-        }
-    }
-    panic!("{} holds no file", folder.display());
 }

@@ -1,5 +1,6 @@
 //! The built program from outside: what a person or a script sees of it.
 
+mod checking;
 mod collection;
 mod configuration;
 mod objects;

@@ -13,7 +13,6 @@ mod worker;
 
 pub use report::{CollectReport, Tally};
 pub(crate) use run::Run;
-pub use worker::CollectorHandle;
 
 use std::time::Duration;
 

@@ -35,6 +35,9 @@ pub struct CollectReport {
     /// Files of pushes that were cut between file and record.
     #[serde(default)]
     pub unrecorded_files: Tally,
+    /// Damaged files kept aside whose blobs are healed or gone.
+    #[serde(default)]
+    pub quarantined_files: Tally,
     /// Blobs looked at.
     pub blobs_examined: u64,
     /// Links looked at.

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use hythe_oci::{Algorithm, Digest, UploadId};
 use hythe_store::records::collect::Protection;
+use hythe_store::records::jobs::{Job, JobLease};
 use hythe_store::records::leases::LeaseBucket;
 use hythe_store::{Latch, Timestamp};
 
@@ -18,6 +19,8 @@ pub(crate) struct Run {
     pub(crate) started: Timestamp,
     pub(crate) preview: bool,
     protection: Protection,
+    /// What makes this the only run; a preview needs none.
+    lease: Option<JobLease>,
     rate: u32,
     removed: u32,
 }
@@ -34,7 +37,7 @@ impl Run {
 }
 
 impl Registry {
-    /// Runs a collection to its end.
+    /// Runs a collection to its end, unless another one is under way.
     pub async fn collect(&self, options: CollectOptions) -> Result<CollectReport, Error> {
         let began = Instant::now();
         let outcome = self.run_collection(options).await;
@@ -48,6 +51,8 @@ impl Registry {
                     figures.last_duration = began.elapsed();
                     figures.last_done = Some(now);
                 }
+                // Another run is under way, and will be counted.
+                Err(Error::JobTaken) => {}
                 Err(_) => figures.aborted += 1,
             });
         }
@@ -55,6 +60,18 @@ impl Registry {
     }
 
     async fn run_collection(&self, options: CollectOptions) -> Result<CollectReport, Error> {
+        if options.dry_run {
+            return self.collect_here(options, None).await;
+        }
+        let run = async |lease| Box::pin(self.collect_here(options, Some(lease))).await;
+        self.holding(Job::Collect, run).await?.ok_or(Error::JobTaken)
+    }
+
+    async fn collect_here(
+        &self,
+        options: CollectOptions,
+        lease: Option<JobLease>,
+    ) -> Result<CollectReport, Error> {
         let started = self.now();
         let grace = options.grace.unwrap_or_else(|| self.options().collection.grace);
         let mut run = Run {
@@ -64,6 +81,7 @@ impl Registry {
                 before: started.minus(grace),
                 leased_since: LeaseBucket::at(started.minus(self.options().lease)),
             },
+            lease,
             rate: self.options().collection.rate,
             removed: 0,
         };
@@ -86,6 +104,7 @@ impl Registry {
         }
         // Last, behind a commit of this run: a record whose own commit failed cannot come back now.
         self.collect_unrecorded(&mut run, &mut report).await?;
+        self.collect_quarantine(&mut run, &mut report).await?;
         Ok(report)
     }
 
@@ -124,7 +143,7 @@ impl Registry {
         Ok(())
     }
 
-    async fn is_ownerless(&self, id: UploadId) -> Result<bool, Error> {
+    pub(crate) async fn is_ownerless(&self, id: UploadId) -> Result<bool, Error> {
         if self.blobs().in_hand(&id) {
             return Ok(false);
         }
@@ -178,7 +197,7 @@ impl Registry {
                 let now = self.now();
                 let digest = blob.digest;
                 self.records().write(move |w| w.condemn(&digest, protection, now)).await?;
-                if let Some(size) = self.remove_blob(digest, protection).await? {
+                if let Some(size) = self.remove_blob(digest, run).await? {
                     report.unlinked_blobs.add(size);
                 }
             }
@@ -186,10 +205,21 @@ impl Registry {
     }
 
     /// Removes a condemned blob: record first, then file, both under the digest's latch.
-    async fn remove_blob(&self, digest: Digest, protection: Protection) -> Result<Option<u64>, Error> {
+    async fn remove_blob(&self, digest: Digest, run: &Run) -> Result<Option<u64>, Error> {
         let latch = self.blobs().latch(&digest).await;
-        let now = self.now();
-        let freed = self.records().write(move |w| w.remove_condemned(&digest, protection, now)).await?;
+        let (now, protection, lease) = (self.now(), run.protection, run.lease);
+        let freed = self
+            .records()
+            .write(move |w| {
+                // Whoever holds the job now may rely on every file staying where it is.
+                match lease {
+                    Some(lease) if w.holds_job(lease, now)? => {
+                        Ok(w.remove_condemned(&digest, protection, now)?)
+                    }
+                    _ => Err(Error::JobLost),
+                }
+            })
+            .await?;
         if freed.is_some() {
             self.blobs().remove(&latch, &digest).await?;
             self.records().write(move |w| w.forget_trash(&digest)).await?;
@@ -227,6 +257,24 @@ impl Registry {
                         report.unrecorded_files.add(size);
                     }
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Damaged files kept for the operator, once their blobs are healed or gone.
+    async fn collect_quarantine(&self, run: &mut Run, report: &mut CollectReport) -> Result<(), Error> {
+        for digest in self.blobs().quarantined().await? {
+            let latch = self.blobs().latch(&digest).await;
+            let stored = self.records().read(move |r| Ok::<_, Error>(r.stored_blob(&digest)?)).await?;
+            if stored.is_some_and(|stored| stored.damage.is_some()) {
+                continue;
+            }
+            if run.preview {
+                report.quarantined_files.add(self.blobs().quarantined_size(&digest).await?);
+            } else {
+                run.pace().await;
+                report.quarantined_files.add(self.blobs().release_quarantined(&latch).await?);
             }
         }
         Ok(())

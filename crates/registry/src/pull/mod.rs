@@ -3,11 +3,13 @@
 mod blobs;
 mod catalogue;
 mod manifests;
+mod open;
 mod referrers;
 mod tags;
 
 pub use hythe_store::blobs::BlobFile;
 pub use hythe_store::records::manifests::StoredManifest;
+pub use open::{OpenBlob, TrustedBlob, UntrustedBlob};
 pub use referrers::Referrer;
 
 use hythe_oci::RepositoryName;

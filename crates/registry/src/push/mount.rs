@@ -1,6 +1,7 @@
 //! Mounting: giving a repository a blob that the caller can already read elsewhere (end-11).
 
 use hythe_oci::{Digest, RepositoryName};
+use hythe_store::Reader;
 
 use super::uploads::{Placed, Target};
 use crate::access::{Permit, Push, view_of};
@@ -34,6 +35,19 @@ impl Registry {
         let Some(source) = source else {
             return Ok(Mounted::Absent);
         };
+        let held = {
+            let source = source.clone();
+            let of = move |r: &Reader<'_>| match r.repository(&source)? {
+                Some(row) => Ok::<_, Error>(r.held_blob(row.id, &digest)?),
+                None => Ok(None),
+            };
+            self.records().read(of).await?
+        };
+        // A damaged copy is not spread: the client shall bring the blob again.
+        match held {
+            Some(stored) if self.looks_sound(digest, &stored).await? => {}
+            _ => return Ok(Mounted::Absent),
+        }
         let now = self.now();
         let target = Target::of(permit);
         self.records()

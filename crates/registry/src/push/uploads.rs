@@ -233,14 +233,14 @@ impl Registry {
     ) -> Result<Placed, Error> {
         let placed = Placed { digest: staged.digest(), size: staged.size() };
         let latch = self.blobs().latch(&placed.digest).await;
-        staged.place(&latch).await?;
+        let file = staged.place(&latch).await?;
         let now = self.now();
         let target = Target::of(permit);
         let recorded = self
             .records()
             .write(move |w| {
                 let repository = target.ensure(w, now)?;
-                w.put_blob(&placed.digest, placed.size, now)?;
+                w.put_blob(&placed.digest, file, now)?;
                 w.link(repository, &placed.digest, now)?;
                 if let Some(row) = &session {
                     w.end_upload(row, now.plus(TOKEN_TAIL))?;

@@ -103,7 +103,7 @@ impl House {
     pub(crate) async fn has_blob(&self, name: &str, digest: Digest) -> bool {
         match self.registry.open_blob(&self.pull(name).await, digest).await {
             Ok(_) => true,
-            Err(Error::BlobUnknown { .. }) => false,
+            Err(Error::BlobUnknown { .. } | Error::BlobDamaged(_)) => false,
             Err(error) => panic!("{error:?}"),
         }
     }
@@ -125,6 +125,10 @@ impl House {
 
     pub(crate) fn later(&self, hours: u64) {
         self.clock.advance(Duration::from_hours(hours));
+    }
+
+    pub(crate) fn clock_now(&self) -> Timestamp {
+        self.store.clock.now()
     }
 
     /// Where a blob's file lies.

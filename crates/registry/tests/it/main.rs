@@ -7,3 +7,4 @@ mod checking;
 mod collection;
 mod house;
 mod pushing;
+mod scrubbing;

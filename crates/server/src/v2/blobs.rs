@@ -24,8 +24,8 @@ pub(super) async fn head(call: &Call<'_>, name: &RepositoryName, digest: Digest)
 
 pub(super) async fn get(call: &Call<'_>, name: &RepositoryName, digest: Digest) -> Result<Response, Fault> {
     let permit = call.permit::<Pull>(name).await?;
-    let file = call.registry().open_blob(&permit, digest).await?;
-    let size = file.size();
+    let blob = call.registry().open_blob(&permit, digest).await?;
+    let size = blob.size();
     let mut response = described(digest)?;
     let request = &call.head.headers;
     if conditional::not_modified(request, &digest) {
@@ -38,22 +38,23 @@ pub(super) async fn get(call: &Call<'_>, name: &RepositoryName, digest: Digest) 
             let headers = response.headers_mut();
             headers.insert(header::CONTENT_TYPE, OCTETS);
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from(size));
-            *response.body_mut() = body::of(&file, 0..size, call.lane());
+            *response.body_mut() = body::whole(blob, call.lane());
         }
         RangeAnswer::Parts(parts) => {
+            let blob = blob.for_ranges().await?;
             *response.status_mut() = StatusCode::PARTIAL_CONTENT;
             if let [part] = &parts[..] {
                 let headers = response.headers_mut();
                 headers.insert(header::CONTENT_TYPE, OCTETS);
                 headers.insert(header::CONTENT_LENGTH, HeaderValue::from(part.end - part.start));
                 headers.insert(header::CONTENT_RANGE, value(body::content_range(part, size))?);
-                *response.body_mut() = body::of(&file, part.clone(), call.lane());
+                *response.body_mut() = body::of(&blob, part.clone(), call.lane());
             } else {
                 let multipart = Multipart::new(parts, size, &digest);
                 let headers = response.headers_mut();
                 headers.insert(header::CONTENT_TYPE, value(multipart.content_type())?);
                 headers.insert(header::CONTENT_LENGTH, HeaderValue::from(multipart.length()));
-                *response.body_mut() = multipart.body(file);
+                *response.body_mut() = multipart.body(blob);
             }
         }
         RangeAnswer::Unsatisfiable => {

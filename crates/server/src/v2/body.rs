@@ -8,22 +8,30 @@ use axum::body::Body;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use hythe_oci::Digest;
-use hythe_registry::pull::BlobFile;
+use hythe_registry::pull::{OpenBlob, TrustedBlob};
 use hythe_sendfile::Lane;
 
 /// Up to here a copy costs less than telling the kernel what to send.
 const COPIED: u64 = 32 << 10;
 
+/// The whole blob: from the file where it is trusted, else compared with its digest on the way.
+pub(super) fn whole(blob: OpenBlob, lane: Option<&Lane>) -> Body {
+    match blob {
+        OpenBlob::Trusted(blob) => of(&blob, 0..blob.file().size(), lane),
+        OpenBlob::Untrusted(blob) => Body::from_stream(blob.read()),
+    }
+}
+
 /// A body of one range of the file; through the connection's lane if it has one.
-pub(super) fn of(file: &BlobFile, range: Range<u64>, lane: Option<&Lane>) -> Body {
+pub(super) fn of(blob: &TrustedBlob, range: Range<u64>, lane: Option<&Lane>) -> Body {
     if range.is_empty() {
         return Body::empty();
     }
     match lane {
         Some(lane) if range.end - range.start > COPIED => {
-            Body::from_stream(lane.body(file.file().clone(), range))
+            Body::from_stream(lane.body(blob.file().file().clone(), range))
         }
-        _ => Body::from_stream(file.read(range)),
+        _ => Body::from_stream(blob.file().read(range)),
     }
 }
 
@@ -65,9 +73,10 @@ impl Multipart {
         parts.sum::<u64>() + self.close.len() as u64
     }
 
-    pub(super) fn body(self, file: BlobFile) -> Body {
-        let pieces = stream::iter(self.parts)
-            .flat_map(move |(heading, part)| stream::once(async { Ok(heading) }).chain(file.read(part)));
+    pub(super) fn body(self, blob: TrustedBlob) -> Body {
+        let pieces = stream::iter(self.parts).flat_map(move |(heading, part)| {
+            stream::once(async { Ok(heading) }).chain(blob.file().read(part))
+        });
         Body::from_stream(pieces.chain(stream::once(async { Ok(self.close) })))
     }
 }

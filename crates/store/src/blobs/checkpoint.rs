@@ -88,7 +88,7 @@ pub(super) fn hash_file(file: &File, algorithm: Algorithm, length: u64) -> Resul
     while offset < length {
         let left = usize::try_from(length - offset).unwrap_or(usize::MAX);
         let window = buffer.len().min(left);
-        file.read_exact_at(&mut buffer[..window], offset)?;
+        file.read_exact_at(&mut buffer[..window], offset).map_err(BlobError::reading)?;
         hasher.update(&buffer[..window]);
         offset += window as u64;
     }

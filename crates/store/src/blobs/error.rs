@@ -21,6 +21,9 @@ pub enum BlobError {
     /// The latch held is another digest's: a mistake in this program.
     #[error("the latch of another blob was held")]
     WrongLatch,
+    /// What lies at a blob's place cannot be opened or read as a file.
+    #[error("the blob's file cannot be read: {0}")]
+    Unreadable(#[source] Arc<io::Error>),
     /// The disk answered with an error.
     #[error("the disk that keeps the blobs answered with an error: {0}")]
     Io(#[source] Arc<io::Error>),
@@ -35,6 +38,27 @@ impl From<io::Error> for BlobError {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::NoSpace,
             io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly,
             _ => Self::Io(Arc::new(error)),
+        }
+    }
+}
+
+impl BlobError {
+    /// The error of opening or reading a blob's file: is it this file, or is it the machine?
+    pub(super) fn reading(error: io::Error) -> Self {
+        use io::ErrorKind::{IsADirectory, NotADirectory, PermissionDenied, UnexpectedEof};
+        use rustix::io::Errno;
+
+        let of_the_file =
+            matches!(error.kind(), PermissionDenied | IsADirectory | NotADirectory | UnexpectedEof)
+                || matches!(Errno::from_io_error(&error), Some(Errno::IO | Errno::LOOP | Errno::NXIO));
+        if of_the_file { Self::Unreadable(Arc::new(error)) } else { error.into() }
+    }
+
+    /// The same where something not found means that a staged file is gone.
+    pub(super) fn gone_if_not_found(self) -> Self {
+        match self {
+            Self::Io(error) if error.kind() == io::ErrorKind::NotFound => Self::Gone,
+            other => other,
         }
     }
 }

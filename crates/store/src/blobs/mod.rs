@@ -8,10 +8,13 @@ mod blocking;
 mod checkpoint;
 mod error;
 mod latch;
+mod quarantine;
 mod read;
 mod shelf;
 mod staged;
+mod state;
 mod upload;
+mod verify;
 mod write;
 
 use std::sync::Arc;
@@ -21,7 +24,9 @@ pub use error::BlobError;
 pub use latch::Latch;
 pub use read::{BlobFile, BlobStream};
 pub use staged::Staged;
+pub use state::FileState;
 pub use upload::Upload;
+pub use verify::{Verdict, Verification, Window};
 
 use hythe_oci::{Algorithm, Digest, Hasher, UploadId};
 
@@ -107,18 +112,33 @@ impl Blobs {
         blocking::run(move || Ok(shelf.list_staged()?)).await
     }
 
-    /// Reads a whole blob back and compares it with its digest; `None` if there is no such file.
-    pub async fn verify(&self, digest: &Digest) -> Result<Option<Verdict>, BlobError> {
+    /// Reads back a whole blob that should have `size` bytes and compares it with its digest.
+    pub async fn verify(&self, digest: &Digest, size: u64) -> Result<Verdict, BlobError> {
         let (shelf, digest) = (Arc::clone(&self.shelf), *digest);
         blocking::run(move || {
-            let Some(file) = shelf.open_blob(&digest)? else {
-                return Ok(None);
+            let file = match shelf.open_blob(&digest) {
+                Ok(Some(file)) => file,
+                Ok(None) => return Ok(Verdict::Missing),
+                Err(BlobError::Unreadable(_)) => return Ok(Verdict::Unreadable),
+                Err(error) => return Err(error),
             };
-            let size = file.metadata()?.len();
-            let intact = checkpoint::hash_file(&file, digest.algorithm(), size)?.finish() == digest;
-            Ok(Some(Verdict { size, intact }))
+            if file.size() != size {
+                return Ok(Verdict::Corrupt);
+            }
+            match checkpoint::hash_file(file.file(), digest.algorithm(), size).map(Hasher::finish) {
+                Ok(found) if found == digest => Ok(Verdict::Intact(file.state())),
+                Ok(_) => Ok(Verdict::Corrupt),
+                Err(BlobError::Unreadable(_)) => Ok(Verdict::Unreadable),
+                Err(error) => Err(error),
+            }
         })
         .await
+    }
+
+    /// What a blob's file looks like, without reading it; `None` if there is no such file.
+    pub async fn state(&self, digest: &Digest) -> Result<Option<FileState>, BlobError> {
+        let (shelf, digest) = (Arc::clone(&self.shelf), *digest);
+        blocking::run(move || shelf.blob_state(&digest)).await
     }
 
     /// The blobs on the disk whose digests begin with this byte: all of them, in 256 calls an algorithm.
@@ -159,10 +179,34 @@ impl Blobs {
     /// Opens a blob; `None` if there is no such file. Never waits for a latch.
     pub async fn open(&self, digest: &Digest) -> Result<Option<BlobFile>, BlobError> {
         if let Some(opened) = self.shelf.open_blob_at_once(digest) {
-            return Ok(opened?.map(BlobFile::of).transpose()?);
+            return opened;
         }
         let (shelf, digest) = (Arc::clone(&self.shelf), *digest);
-        blocking::run(move || Ok(shelf.open_blob(&digest)?.map(BlobFile::of).transpose()?)).await
+        blocking::run(move || shelf.open_blob(&digest)).await
+    }
+
+    /// Moves a damaged blob's file aside, durably; whether there was one.
+    pub async fn set_aside(&self, latch: &Latch) -> Result<bool, BlobError> {
+        let (shelf, latch) = (Arc::clone(&self.shelf), latch.clone());
+        blocking::run(move || shelf.set_aside(latch.digest())).await
+    }
+
+    /// The digests whose damaged files are kept aside.
+    pub async fn quarantined(&self) -> Result<Vec<Digest>, BlobError> {
+        let shelf = Arc::clone(&self.shelf);
+        blocking::run(move || Ok(shelf.list_quarantine()?)).await
+    }
+
+    /// The size of a damaged file that is kept aside; nought if there is none.
+    pub async fn quarantined_size(&self, digest: &Digest) -> Result<u64, BlobError> {
+        let (shelf, digest) = (Arc::clone(&self.shelf), *digest);
+        blocking::run(move || Ok(shelf.quarantined_size(&digest)?)).await
+    }
+
+    /// Removes a damaged file that is kept aside; its size.
+    pub async fn release_quarantined(&self, latch: &Latch) -> Result<u64, BlobError> {
+        let (shelf, latch) = (Arc::clone(&self.shelf), latch.clone());
+        blocking::run(move || Ok(shelf.release_quarantined(latch.digest())?)).await
     }
 
     /// Removes a blob and makes that durable; whether it was there. A reader that has it open is not
@@ -190,15 +234,6 @@ pub struct Disk {
     pub size_bytes: u64,
     /// Files that we may still make; 0 on file systems that do not count them.
     pub free_inodes: u64,
-}
-
-/// What reading a blob back showed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Verdict {
-    /// The file's size in bytes.
-    pub size: u64,
-    /// Whether its bytes hash to its digest.
-    pub intact: bool,
 }
 
 impl std::fmt::Debug for Blobs {

@@ -14,9 +14,12 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::stream::Stream;
+use hythe_oci::Digest;
 use rustix::fs::Advice;
 use rustix::io::{Errno, ReadWriteFlags};
 use tokio::task::JoinHandle;
+
+use super::{FileState, Verification};
 
 /// Bytes per read: larger ones gain little, smaller ones cost many calls.
 const WINDOW: u64 = 256 << 10;
@@ -28,18 +31,27 @@ const AHEAD: u64 = 2 << 20;
 #[derive(Debug, Clone)]
 pub struct BlobFile {
     file: Arc<File>,
-    size: u64,
+    state: FileState,
 }
 
 impl BlobFile {
-    pub(super) fn of(file: File) -> io::Result<Self> {
-        let size = file.metadata()?.len();
-        Ok(Self { file: Arc::new(file), size })
+    pub(super) fn of(file: File, state: FileState) -> Self {
+        Self { file: Arc::new(file), state }
     }
 
     /// Its length in bytes when it was opened.
     pub fn size(&self) -> u64 {
-        self.size
+        self.state.size
+    }
+
+    /// What it looked like when it was opened.
+    pub fn state(&self) -> FileState {
+        self.state
+    }
+
+    /// Reads it from the beginning to the end and compares it with its digest on the way.
+    pub fn verification(&self, digest: Digest) -> Verification {
+        Verification::of(self.clone(), digest)
     }
 
     /// The open file, for a sender that needs no bytes in memory. It is opened for reading only.
@@ -107,7 +119,7 @@ fn read_ahead(file: &File, window: &Range<u64>, end: u64) {
 
 /// Reads all of a window. [`io::ErrorKind::WouldBlock`] if the flags forbid to wait for the disk and some of it
 /// is not in memory, or the file system cannot tell.
-fn read_window(
+pub(super) fn read_window(
     file: &File,
     window: &Range<u64>,
     mut bytes: BytesMut,

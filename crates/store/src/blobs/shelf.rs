@@ -1,25 +1,31 @@
 //! Where blob files and staged uploads lie, and the durable steps between the two places.
 //!
-//! Layout: `blobs/<algorithm>/<first two hex digits>/<hex>`, `uploads/<id>` with `uploads/<id>.state`.
+//! Layout: `blobs/<algorithm>/<first two hex digits>/<hex>`, `uploads/<id>` with `uploads/<id>.state`;
+//! damaged files under `quarantine/` (see [`super::quarantine`]).
 //! Invariant: a file under `blobs/` is complete, synced and never changed again.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use hythe_oci::{Algorithm, Digest, UploadId};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
-use super::{BlobError, Disk};
+use super::{BlobError, BlobFile, Disk, FileState};
 use crate::durable;
 use crate::folder::DataFolder;
+
+/// Something else than a file may lie in a blob's place by now, and opening a pipe would wait for its writer.
+const NONBLOCKING: OFlags = OFlags::NONBLOCK;
 
 pub(super) struct Shelf {
     blobs: PathBuf,
     uploads: PathBuf,
+    quarantine: PathBuf,
     /// Directories known to be durable in their parent, by algorithm and first byte of the digest.
     durable: [[AtomicBool; 256]; 2],
     /// Random per boot of the kernel: what was written under another one may not have reached the disk.
@@ -42,6 +48,7 @@ impl Shelf {
         Ok(Self {
             blobs,
             uploads,
+            quarantine: folder.quarantine_path(),
             durable: [const { [const { AtomicBool::new(false) }; 256] }; 2],
             boot,
             reserve,
@@ -57,7 +64,11 @@ impl Shelf {
         self.blobs.join(algorithm.as_str()).join(&hex[..2])
     }
 
-    fn blob_path(&self, digest: &Digest) -> PathBuf {
+    pub(super) fn quarantine_dir(&self) -> &Path {
+        &self.quarantine
+    }
+
+    pub(super) fn blob_path(&self, digest: &Digest) -> PathBuf {
         let hex = digest.hex();
         self.directory_of(&hex, digest.algorithm()).join(hex)
     }
@@ -138,8 +149,8 @@ impl Shelf {
     }
 
     /// Makes a staged file the blob of this digest: data on disk first, then the name, then the directory.
-    /// An existing file is replaced, which heals it if it was damaged.
-    pub(super) fn place(&self, id: &UploadId, file: &File, digest: &Digest) -> Result<(), BlobError> {
+    /// An existing file is replaced, which heals it if it was damaged. Answers what the file looks like now.
+    pub(super) fn place(&self, id: &UploadId, file: &File, digest: &Digest) -> Result<FileState, BlobError> {
         let hex = digest.hex();
         let algorithm = digest.algorithm();
         fail::fail_point!("blob-before-sync", |kind| Err(super::injected(kind)));
@@ -153,17 +164,23 @@ impl Shelf {
         // As late as can be: a failure above leaves a file that a later request may still write to.
         file.set_permissions(Permissions::from_mode(0o444))?;
         fail::fail_point!("blob-before-rename", |kind| Err(super::injected(kind)));
-        if let Err(error) = fs::rename(self.staged_path(id), directory.join(&hex)) {
+        let (from, to) = (self.staged_path(id), directory.join(&hex));
+        let renamed = fs::rename(&from, &to).or_else(|error| match error.kind() {
+            // No file can replace a folder that somebody put there.
+            io::ErrorKind::IsADirectory => self.set_aside(digest).and_then(|_| Ok(fs::rename(&from, &to)?)),
+            _ => Err(error.into()),
+        });
+        if let Err(error) = renamed {
             // Either the upload was discarded meanwhile, or somebody removed the directory: look again next time.
             known.store(false, Ordering::Release);
-            return Err(if error.kind() == io::ErrorKind::NotFound { BlobError::Gone } else { error.into() });
+            return Err(error.gone_if_not_found());
         }
         fail::fail_point!("blob-after-rename", |kind| Err(super::injected(kind)));
         // On failure the file stays: it may have replaced one that others rely on, and its data is whole.
         durable::sync_directory(&directory)?;
         fail::fail_point!("blob-after-dirsync", |kind| Err(super::injected(kind)));
         found(fs::remove_file(self.state_path(id)))?;
-        Ok(())
+        Ok(FileState::of(&file.metadata()?))
     }
 
     fn durable_flag(&self, algorithm: Algorithm, hex: &str) -> &AtomicBool {
@@ -176,18 +193,31 @@ impl Shelf {
     }
 
     /// Opens a blob for reading; `None` if there is no such file.
-    pub(super) fn open_blob(&self, digest: &Digest) -> io::Result<Option<File>> {
-        found(File::open(self.blob_path(digest)))
+    pub(super) fn open_blob(&self, digest: &Digest) -> Result<Option<BlobFile>, BlobError> {
+        let opened = OpenOptions::new()
+            .read(true)
+            .custom_flags(NONBLOCKING.bits().cast_signed())
+            .open(self.blob_path(digest));
+        found(opened).map_err(BlobError::reading)?.map(regular).transpose()
     }
 
     /// The same without waiting for the disk; `None` if only the disk can tell.
-    pub(super) fn open_blob_at_once(&self, digest: &Digest) -> Option<io::Result<Option<File>>> {
-        let (flags, mode) = (OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+    pub(super) fn open_blob_at_once(&self, digest: &Digest) -> Option<Result<Option<BlobFile>, BlobError>> {
+        let (flags, mode) = (OFlags::RDONLY | OFlags::CLOEXEC | NONBLOCKING, Mode::empty());
         match rustix::fs::openat2(CWD, self.blob_path(digest), flags, mode, ResolveFlags::CACHED) {
-            Ok(file) => Some(Ok(Some(file.into()))),
+            Ok(file) => Some(regular(file.into()).map(Some)),
             Err(Errno::NOENT) => Some(Ok(None)),
             // Not in the kernel's caches, or a kernel (or a sandbox) without this call.
             Err(_) => None,
+        }
+    }
+
+    /// What a blob's file looks like; `None` if there is none.
+    pub(super) fn blob_state(&self, digest: &Digest) -> Result<Option<FileState>, BlobError> {
+        match found(fs::metadata(self.blob_path(digest))).map_err(BlobError::reading)? {
+            Some(metadata) if metadata.is_file() => Ok(Some(FileState::of(&metadata))),
+            Some(_) => Err(BlobError::Unreadable(Arc::new(io::ErrorKind::IsADirectory.into()))),
+            None => Ok(None),
         }
     }
 
@@ -211,7 +241,11 @@ impl Shelf {
     pub(super) fn remove(&self, digest: &Digest) -> Result<bool, BlobError> {
         fail::fail_point!("blob-before-unlink", |kind| Err(super::injected(kind)));
         let path = self.blob_path(digest);
-        let removed = found(fs::remove_file(&path))?.is_some();
+        let removed = match found(fs::remove_file(&path)) {
+            // A folder that somebody put there is not ours to delete.
+            Err(error) if error.kind() == io::ErrorKind::IsADirectory => self.set_aside(digest)?,
+            removed => removed?.is_some(),
+        };
         fail::fail_point!("blob-after-unlink", |kind| Err(super::injected(kind)));
         if removed {
             durable::sync_directory(path.parent().unwrap_or_else(|| Path::new("/")))?;
@@ -220,8 +254,18 @@ impl Shelf {
     }
 }
 
+/// An opened blob, if it is a file.
+fn regular(file: File) -> Result<BlobFile, BlobError> {
+    let metadata = file.metadata()?;
+    if metadata.is_file() {
+        Ok(BlobFile::of(file, FileState::of(&metadata)))
+    } else {
+        Err(BlobError::Unreadable(Arc::new(io::ErrorKind::IsADirectory.into())))
+    }
+}
+
 /// Turns "not found" from an error into an answer.
-fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+pub(super) fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

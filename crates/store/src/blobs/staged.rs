@@ -7,7 +7,7 @@ use hythe_oci::{Digest, UploadId};
 
 use super::latch::{Held, Latch};
 use super::shelf::Shelf;
-use super::{BlobError, blocking};
+use super::{BlobError, FileState, blocking};
 
 /// All bytes of a blob-to-be, written and hashed. Dropping it leaves the staged file where it is.
 pub struct Staged {
@@ -42,8 +42,10 @@ impl Staged {
     /// Makes it the blob of its digest; when this answers, data, name and directories are on disk. An older
     /// file of the digest is replaced. `latch` must be the digest's own.
     ///
+    /// Answers what the file looks like: its bytes were hashed on their way in.
+    ///
     /// On [`BlobError::Io`] from the sync the staged bytes are gone and must be sent again.
-    pub async fn place(self, latch: &Latch) -> Result<(), BlobError> {
+    pub async fn place(self, latch: &Latch) -> Result<FileState, BlobError> {
         if *latch.digest() != self.digest {
             return Err(BlobError::WrongLatch);
         }

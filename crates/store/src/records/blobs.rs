@@ -5,8 +5,9 @@ use rusqlite::{OptionalExtension, params};
 
 use super::columns::{DigestKey, repository_at, size_at, size_value};
 use super::repositories::{CatalogueView, RepositoryId};
+use super::stamps::blob_topic;
 use super::{Reader, RecordError, Topic, Writer};
-use crate::Timestamp;
+use crate::{FileState, Timestamp};
 
 /// Changes when a repository gains or loses a blob.
 pub fn link_topic(repository: RepositoryId, digest: &Digest) -> Topic {
@@ -14,10 +15,10 @@ pub fn link_topic(repository: RepositoryId, digest: &Digest) -> Topic {
 }
 
 impl Reader<'_> {
-    /// The size in bytes of a blob that this repository holds.
+    /// The size in bytes of a blob that this repository holds and whose copy is not known to be damaged.
     pub fn linked_blob(&self, repository: RepositoryId, digest: &Digest) -> Result<Option<u64>, RecordError> {
         let sql = "SELECT b.size FROM links l JOIN blobs b ON b.digest = l.digest
-                   WHERE l.repository_id = ?1 AND l.digest = ?2";
+                   WHERE l.repository_id = ?1 AND l.digest = ?2 AND b.damaged IS NULL";
         let mut statement = self.conn().prepare_cached(sql)?;
         let key = DigestKey::of(digest);
         Ok(statement.query_row(params![repository.0, key], |row| size_at(row, 0)).optional()?)
@@ -37,7 +38,8 @@ impl Reader<'_> {
         };
         let sql = "SELECT r.name FROM links l JOIN repositories r ON r.id = l.repository_id
                    JOIN projects p ON p.id = r.project_id
-                   WHERE l.digest = ?1 AND (?2 = 1 OR p.visibility = 'public'
+                   JOIN blobs b ON b.digest = l.digest
+                   WHERE l.digest = ?1 AND b.damaged IS NULL AND (?2 = 1 OR p.visibility = 'public'
                      OR (p.visibility = 'internal' AND ?3 IS NOT NULL)
                      OR EXISTS (SELECT 1 FROM members m WHERE m.project_id = p.id AND m.user_id = ?3))
                    LIMIT 1";
@@ -63,14 +65,10 @@ impl Reader<'_> {
 }
 
 impl Reader<'_> {
-    /// Recorded blobs and their sizes after a digest, in order.
-    pub fn blobs(&self, after: Option<&Digest>, limit: u32) -> Result<Vec<(Digest, u64)>, RecordError> {
-        let sql = "SELECT digest, size FROM blobs WHERE (?1 IS NULL OR digest > ?1) ORDER BY digest LIMIT ?2";
-        let mut statement = self.conn().prepare_cached(sql)?;
-        let rows = statement.query_map(params![after.map(DigestKey::of), limit], |row| {
-            Ok((super::columns::digest_at(row, 0)?, size_at(row, 1)?))
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+    /// The bytes of all recorded blobs. Looks at every record.
+    pub fn blob_bytes(&self) -> Result<u64, RecordError> {
+        let sql = "SELECT coalesce(sum(size), 0) FROM blobs";
+        Ok(self.conn().prepare_cached(sql)?.query_row([], |row| size_at(row, 0))?)
     }
 
     /// Whether a blob is recorded.
@@ -81,12 +79,23 @@ impl Reader<'_> {
 }
 
 impl Writer<'_> {
-    /// Records a blob whose file is in place, and clears a condemnation.
-    pub fn put_blob(&mut self, digest: &Digest, size: u64, now: Timestamp) -> Result<(), RecordError> {
+    /// Records a blob whose file is in place and was hashed on its way there. Clears a condemnation and
+    /// any damage.
+    pub fn put_blob(&mut self, digest: &Digest, file: FileState, now: Timestamp) -> Result<(), RecordError> {
+        self.touch(blob_topic(digest));
         let key = DigestKey::of(digest);
-        let sql = "INSERT INTO blobs (digest, size, created, condemned) VALUES (?1, ?2, ?3, NULL)
-                   ON CONFLICT (digest) DO UPDATE SET size = excluded.size, condemned = NULL";
-        self.conn().prepare_cached(sql)?.execute(params![key, size_value(size), now])?;
+        let sql = "INSERT INTO blobs (digest, size, created, modified, inode, verified)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?3)
+                   ON CONFLICT (digest) DO UPDATE SET
+                     size = excluded.size, condemned = NULL, modified = excluded.modified,
+                     inode = excluded.inode, verified = excluded.verified, damaged = NULL, damage = NULL";
+        self.conn().prepare_cached(sql)?.execute(params![
+            key,
+            size_value(file.size),
+            now,
+            file.modified,
+            file.inode.cast_signed()
+        ])?;
         self.conn().prepare_cached("DELETE FROM trash WHERE digest = ?1")?.execute([key])?;
         Ok(())
     }

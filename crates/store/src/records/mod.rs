@@ -21,10 +21,12 @@ mod reserve;
 // The aggregates, each with its typed functions.
 pub mod blobs;
 pub mod collect;
+pub mod jobs;
 pub mod leases;
 pub mod manifests;
 pub mod projects;
 pub mod repositories;
+pub mod stamps;
 pub mod tags;
 pub mod tokens;
 pub mod uploads;

@@ -55,6 +55,10 @@ fn connections(
     writer.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     writer.pragma_update(None, "journal_size_limit", LOG_LIMIT)?;
     migrate::run(&mut writer)?;
+    // The folder's lock proves that whoever held a job here has ended. On a full disk their time runs out.
+    if let Err(error) = writer.execute("DELETE FROM job_leases", []) {
+        tracing::warn!(%error, "the jobs of an ended process stay claimed for a minute");
+    }
     let readers = (0..options.readers.max(1))
         .map(|_| {
             let reader = open(&path, OpenFlags::SQLITE_OPEN_READ_ONLY, options.reader_cache_kib)?;

@@ -5,7 +5,7 @@ use std::fs;
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use hythe_oci::{Algorithm, Digest, UploadId};
-use hythe_store::{BlobError, Blobs, Upload};
+use hythe_store::{BlobError, Blobs, Upload, Verdict};
 use proptest::prelude::*;
 
 use crate::Bench;
@@ -195,11 +195,11 @@ async fn placing_again_heals_and_readers_are_not_disturbed() {
     let path = bench.folder.path().join("blobs/sha256").join(&hex[..2]).join(&hex);
     fs::remove_file(&path).unwrap();
     fs::write(&path, b"rotten byt").unwrap();
-    assert!(!blobs.verify(&digest).await.unwrap().unwrap().intact);
+    assert_eq!(blobs.verify(&digest, 10).await.unwrap(), Verdict::Corrupt);
     let mut upload = blobs.begin(id(), Algorithm::Sha256).await.unwrap();
     upload.append(Bytes::from_static(b"good bytes")).await.unwrap();
     place(blobs, upload).await;
-    assert!(blobs.verify(&digest).await.unwrap().unwrap().intact);
+    assert!(matches!(blobs.verify(&digest, 10).await.unwrap(), Verdict::Intact(_)));
 
     let open = blobs.open(&digest).await.unwrap().unwrap();
     let latch = blobs.latch(&digest).await;

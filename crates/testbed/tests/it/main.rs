@@ -11,6 +11,7 @@
 
 mod attacks;
 mod bench;
+mod bit_rot;
 mod clients;
 mod conformance;
 mod crash;

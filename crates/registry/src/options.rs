@@ -20,7 +20,7 @@ pub struct RegistryOptions {
     pub upload_lifetime: Duration,
     /// How many uploads one user may have open.
     pub uploads_per_user: u32,
-    /// How long "this blob exists" may be relied on.
+    /// How long "this blob exists" may be relied on: by whoever asked, pushed or mounted it.
     pub lease: Duration,
     /// The background collection.
     pub collection: CollectionOptions,

@@ -49,6 +49,7 @@ impl Registry {
             _ => return Ok(Mounted::Absent),
         }
         let now = self.now();
+        let hold = now.plus(self.options().lease);
         let target = Target::of(permit);
         self.records()
             .write(move |w| {
@@ -60,7 +61,7 @@ impl Registry {
                     return Ok(Mounted::Absent);
                 };
                 let repository = target.ensure(w, now)?;
-                w.link(repository, &digest, now)?;
+                w.link(repository, &digest, now, hold)?;
                 Ok(Mounted::Done(Placed { digest, size }))
             })
             .await

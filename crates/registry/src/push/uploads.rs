@@ -235,13 +235,15 @@ impl Registry {
         let latch = self.blobs().latch(&placed.digest).await;
         let file = staged.place(&latch).await?;
         let now = self.now();
+        // The answer says "this blob exists": its manifest may rely on that, whatever the collector's grace.
+        let hold = now.plus(self.options().lease);
         let target = Target::of(permit);
         let recorded = self
             .records()
             .write(move |w| {
                 let repository = target.ensure(w, now)?;
                 w.put_blob(&placed.digest, file, now)?;
-                w.link(repository, &placed.digest, now)?;
+                w.link(repository, &placed.digest, now, hold)?;
                 if let Some(row) = &session {
                     w.end_upload(row, now.plus(TOKEN_TAIL))?;
                 }

@@ -17,7 +17,7 @@ async fn a_deleted_image_loses_its_blobs_and_a_live_one_keeps_them() {
     let dead = house.image("lab/app", "dead", b"dead layer").await;
     assert_eq!(house.files(), 3);
     house.delete_manifest("lab/app", dead).await.unwrap();
-    house.later(1);
+    house.later(2);
 
     let report = house.collect(NO_GRACE).await;
     assert_eq!((report.unreferenced_links, report.unlinked_blobs.count), (1, 1));
@@ -36,7 +36,7 @@ async fn a_deleted_image_loses_its_blobs_and_a_live_one_keeps_them() {
 async fn a_dry_run_counts_and_removes_nothing() {
     let house = House::new().await;
     house.blob("lab/app", b"never referenced").await;
-    house.later(1);
+    house.later(2);
     let options = CollectOptions { dry_run: true, grace: Some(NO_GRACE) };
     let report = house.registry.collect(options).await.unwrap();
     assert!(report.dry_run);
@@ -48,13 +48,42 @@ async fn a_dry_run_counts_and_removes_nothing() {
 async fn a_fresh_blob_is_kept_for_its_grace() {
     let house = House::new().await;
     let blob = house.blob("lab/app", b"the manifest comes later").await;
-    house.later(1);
+    house.later(2);
     let report = house.collect(Duration::from_hours(24)).await;
     assert_eq!(report.unreferenced_links, 0);
     assert!(house.has_blob("lab/app", blob.digest).await);
     house.later(24);
     assert_eq!(house.collect(Duration::from_hours(24)).await.unreferenced_links, 1);
     assert!(!house.has_blob("lab/app", blob.digest).await);
+}
+
+#[tokio::test]
+async fn a_pushed_blob_waits_for_its_manifest_even_at_zero_grace() {
+    let house = House::new().await;
+    let config = house.blob("lab/app", b"{}").await;
+    let layer = house.blob("lab/app", b"its manifest is on the way").await;
+    assert_eq!(house.collect(NO_GRACE).await.unreferenced_links, 0);
+    let pushed = house.manifest("lab/app", "v1", image(&config, &[layer], None)).await.unwrap();
+    // The manifest came and went: nothing waits any more.
+    house.delete_manifest("lab/app", pushed).await.unwrap();
+    house.clock.advance(Duration::from_secs(1));
+    let report = house.collect(NO_GRACE).await;
+    assert_eq!((report.unreferenced_links, report.unlinked_blobs.count), (2, 2));
+    assert_eq!(house.files(), 0);
+}
+
+#[tokio::test]
+async fn a_blob_pushed_by_two_waits_for_the_second_manifest_too() {
+    let house = House::new().await;
+    let config = house.blob("lab/app", b"{}").await;
+    let layer = house.blob("lab/app", b"pushed by two").await;
+    house.blob("lab/app", b"{}").await;
+    house.blob("lab/app", b"pushed by two").await;
+    let first = house.manifest("lab/app", "v1", image(&config, &[layer], None)).await.unwrap();
+    house.delete_manifest("lab/app", first).await.unwrap();
+    house.clock.advance(Duration::from_secs(1));
+    assert_eq!(house.collect(NO_GRACE).await.unreferenced_links, 0);
+    house.manifest("lab/app", "v2", image(&config, &[layer], None)).await.unwrap();
 }
 
 #[tokio::test]
@@ -79,7 +108,7 @@ async fn what_was_collected_is_refused_with_its_digest_and_can_be_pushed_again()
     let house = House::new().await;
     let config = house.blob("lab/app", b"{}").await;
     let layer = house.blob("lab/app", b"gone").await;
-    house.later(1);
+    house.later(2);
     house.collect(NO_GRACE).await;
     assert_eq!(house.files(), 0);
     let refused = house.manifest("lab/app", "v1", image(&config, &[layer], None)).await;
@@ -95,7 +124,7 @@ async fn a_blob_lives_as_long_as_one_repository_holds_it() {
     let two = house.image("lab/two", "v1", b"shared").await;
     assert_eq!(house.files(), 2);
     house.delete_manifest("lab/two", two).await.unwrap();
-    house.later(1);
+    house.later(2);
     let report = house.collect(NO_GRACE).await;
     assert_eq!((report.unreferenced_links, report.unlinked_blobs.count), (2, 0));
     assert_eq!(house.files(), 2);
@@ -133,7 +162,7 @@ async fn children_of_an_index_and_referrers_of_a_subject_are_kept() {
     house.later(48);
     house.collect(NO_GRACE).await;
     assert!(matches!(house.delete_manifest("lab/app", signature).await, Err(Error::ManifestUnknown { .. })));
-    house.later(1);
+    house.later(2);
     house.collect(NO_GRACE).await;
     assert_eq!(house.files(), 0);
 }
@@ -170,7 +199,7 @@ async fn the_background_collector_runs_by_itself_and_stops_when_told() {
     options.collection.grace = NO_GRACE;
     let house = House::with(options).await;
     house.blob("lab/app", b"never referenced").await;
-    house.later(1);
+    house.later(2);
     let collector = house.registry.start_collector().unwrap();
     while house.files() > 0 {
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -189,7 +218,7 @@ async fn removals_keep_to_the_rate() {
     for number in 0..6_u8 {
         house.blob("lab/app", &[number]).await;
     }
-    house.later(1);
+    house.later(2);
     // Six links and six blobs at two for each pause of a tenth of a second: six pauses at least,
     // counted by the clock that only moves while everything waits.
     tokio::time::pause();

@@ -4,6 +4,7 @@ use hythe_oci::{Digest, RepositoryName};
 use rusqlite::{OptionalExtension, params};
 
 use super::columns::{DigestKey, repository_at, size_at, size_value};
+use super::leases::LeaseBucket;
 use super::repositories::{CatalogueView, RepositoryId};
 use super::stamps::blob_topic;
 use super::{Reader, RecordError, Topic, Writer};
@@ -100,20 +101,40 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Gives a repository a recorded blob. Linking again restarts the link's grace.
+    /// Gives a repository a recorded blob and keeps it until `hold` for the manifest that will name it:
+    /// the link's grace begins then, or earlier with that manifest ([`Writer::put_manifest`]).
+    ///
+    /// Whoever links a blob that is linked already shares its link with somebody whose manifest may come
+    /// and go first, so such a blob is leased as well.
     pub fn link(
         &mut self,
         repository: RepositoryId,
         digest: &Digest,
         now: Timestamp,
+        hold: Timestamp,
     ) -> Result<(), RecordError> {
         self.touch(link_topic(repository, digest));
         let key = DigestKey::of(digest);
+        if self.linked_blob(repository, digest)?.is_some() {
+            self.lease(digest, LeaseBucket::at(now))?;
+        }
         let sql = "INSERT INTO links (repository_id, digest, created) VALUES (?1, ?2, ?3)
                    ON CONFLICT (repository_id, digest) DO UPDATE SET created = excluded.created";
-        self.conn().prepare_cached(sql)?.execute(params![repository.0, key, now])?;
+        self.conn().prepare_cached(sql)?.execute(params![repository.0, key, hold])?;
         let sql = "UPDATE blobs SET condemned = NULL WHERE digest = ?1 AND condemned IS NOT NULL";
         self.conn().prepare_cached(sql)?.execute([DigestKey::of(digest)])?;
+        Ok(())
+    }
+
+    /// Ends the wait of a link whose manifest has come: its reference rows keep it from now on.
+    pub(super) fn end_hold(
+        &mut self,
+        repository: RepositoryId,
+        digest: &Digest,
+        now: Timestamp,
+    ) -> Result<(), RecordError> {
+        let sql = "UPDATE links SET created = ?3 WHERE repository_id = ?1 AND digest = ?2 AND created > ?3";
+        self.conn().prepare_cached(sql)?.execute(params![repository.0, DigestKey::of(digest), now])?;
         Ok(())
     }
 

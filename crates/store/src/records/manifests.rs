@@ -135,6 +135,7 @@ impl Reader<'_> {
 impl Writer<'_> {
     /// Records a manifest and what it references, in one transaction with everything else the
     /// caller does. Pushing it again changes only its media type and restarts its untagged time.
+    /// Its parts no longer wait for it.
     pub fn put_manifest(
         &mut self,
         repository: RepositoryId,
@@ -174,6 +175,9 @@ impl Writer<'_> {
             for target in &new.references {
                 statement.execute(params![repository.0, DigestKey::of(target), DigestKey::of(digest)])?;
             }
+        }
+        for part in &new.references {
+            self.end_hold(repository, part, now)?;
         }
         self.note_change(repository, i64::from(!known), now)
     }

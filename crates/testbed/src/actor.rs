@@ -146,6 +146,16 @@ impl Asking {
         Connection::open(self.addr).send(&self.request)
     }
 
+    /// Sends it on a kept connection.
+    pub fn attempt_on(self, connection: &mut Connection) -> std::io::Result<Response> {
+        connection.attempt(&self.request)
+    }
+
+    /// Sends it on a connection of its own, where the server may die before it has answered.
+    pub fn attempt(self) -> std::io::Result<Response> {
+        Connection::try_open(self.addr)?.attempt(&self.request)
+    }
+
     /// Sends its cut body and drops the connection.
     pub fn cut(self) {
         Connection::open(self.addr).cut(&self.request);

@@ -4,9 +4,10 @@
 //! repeat, an interim 100. A well-behaved client library hides all of these, so the tests speak themselves.
 //!
 //! Invariant: a [`Response`] is complete and exactly what was sent: no redirect was followed, nothing was
-//! decoded but the chunk framing, and a body shorter or longer than announced is a panic.
+//! decoded but the chunk framing, and a body shorter or longer than announced is no response: an error of
+//! [`Connection::attempt`], a panic of [`Connection::send`].
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -73,16 +74,26 @@ pub struct Connection {
 impl Connection {
     /// Connects to `addr`.
     pub fn open(addr: SocketAddr) -> Self {
-        let stream =
-            TcpStream::connect(addr).unwrap_or_else(|error| panic!("no connection to {addr}: {error}"));
-        stream.set_read_timeout(Some(PATIENCE)).expect("a time-out above zero is valid");
-        stream.set_write_timeout(Some(PATIENCE)).expect("a time-out above zero is valid");
-        stream.set_nodelay(true).expect("TCP has this option");
-        Self { stream: BufReader::new(stream), host: addr.to_string() }
+        Self::try_open(addr).unwrap_or_else(|error| panic!("no connection to {addr}: {error}"))
+    }
+
+    /// Connects to `addr` if somebody listens there.
+    pub fn try_open(addr: SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect(addr)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream: BufReader::new(stream), host: addr.to_string() })
     }
 
     /// Sends a request and reads its answer.
     pub fn send(&mut self, request: &Request) -> Response {
+        let answer = self.attempt(request);
+        answer.unwrap_or_else(|error| panic!("{} {}: {error}", request.method, request.target))
+    }
+
+    /// As [`send`](Self::send), where the server may die before it has answered.
+    pub fn attempt(&mut self, request: &Request) -> io::Result<Response> {
         let mut interim = Vec::new();
         let head = self.head(request);
         // A server may answer and close before it has read a body it refuses: then its answer counts,
@@ -102,7 +113,7 @@ impl Connection {
                 let _ = self.stream.get_mut().write_all(b"0\r\n\r\n");
             }
             Body::Expect(bytes) => {
-                let (status, headers) = self.read_head(request);
+                let (status, headers) = self.read_head()?;
                 if status != 100 {
                     return self.read_body(request, status, headers, interim);
                 }
@@ -111,7 +122,7 @@ impl Connection {
             }
         }
         loop {
-            let (status, headers) = self.read_head(request);
+            let (status, headers) = self.read_head()?;
             if status >= 200 {
                 return self.read_body(request, status, headers, interim);
             }
@@ -152,33 +163,30 @@ impl Connection {
         head + "\r\n"
     }
 
-    fn line(&mut self, request: &Request) -> String {
+    fn line(&mut self) -> io::Result<String> {
         let mut line = Vec::new();
-        let read = self.stream.read_until(b'\n', &mut line);
-        let told = || format!("{} {}", request.method, request.target);
-        match read {
-            Ok(0) => panic!("{}: the server closed the connection without an answer", told()),
-            Ok(_) => {}
-            Err(error) => panic!("{}: no answer: {error}", told()),
+        if self.stream.read_until(b'\n', &mut line)? == 0 {
+            return Err(broken("the server closed the connection without a complete answer"));
         }
-        let line = String::from_utf8(line).expect("head lines are ASCII");
-        line.trim_end_matches(['\r', '\n']).to_owned()
+        let line = String::from_utf8(line).map_err(|_| broken("head lines are ASCII"))?;
+        Ok(line.trim_end_matches(['\r', '\n']).to_owned())
     }
 
-    fn read_head(&mut self, request: &Request) -> (u16, Vec<(String, String)>) {
-        let status_line = self.line(request);
+    fn read_head(&mut self) -> io::Result<(u16, Vec<(String, String)>)> {
+        let status_line = self.line()?;
         let status = status_line
             .strip_prefix("HTTP/1.1 ")
             .and_then(|rest| rest.get(..3))
             .and_then(|code| code.parse().ok())
-            .unwrap_or_else(|| panic!("not an HTTP/1.1 status line: {status_line}"));
+            .ok_or_else(|| broken(format!("not an HTTP/1.1 status line: {status_line}")))?;
         let mut headers = Vec::new();
         loop {
-            let line = self.line(request);
+            let line = self.line()?;
             if line.is_empty() {
-                return (status, headers);
+                return Ok((status, headers));
             }
-            let (name, value) = line.split_once(':').unwrap_or_else(|| panic!("not a header line: {line}"));
+            let (name, value) =
+                line.split_once(':').ok_or_else(|| broken(format!("not a header line: {line}")))?;
             headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
         }
     }
@@ -189,40 +197,43 @@ impl Connection {
         status: u16,
         headers: Vec<(String, String)>,
         interim: Vec<u16>,
-    ) -> Response {
+    ) -> io::Result<Response> {
         let asked = format!("{} {}", request.method, request.target);
         let mut response = Response { status, interim, headers, body: Vec::new(), asked };
         if request.method == "HEAD" || matches!(status, 204 | 304) {
-            return response;
+            return Ok(response);
         }
         if response.header("transfer-encoding").is_some_and(|value| value.contains("chunked")) {
             loop {
-                let line = self.line(request);
+                let line = self.line()?;
                 let size = usize::from_str_radix(line.split(';').next().unwrap_or_default().trim(), 16)
-                    .unwrap_or_else(|_| panic!("not a chunk size: {line}"));
+                    .map_err(|_| broken(format!("not a chunk size: {line}")))?;
                 let mut chunk = vec![0; size];
-                self.stream.read_exact(&mut chunk).expect("a chunk is as long as announced");
+                self.stream.read_exact(&mut chunk)?;
                 response.body.extend_from_slice(&chunk);
-                let end = self.line(request);
-                assert!(end.is_empty(), "a chunk is longer than announced");
+                if !self.line()?.is_empty() {
+                    return Err(broken("a chunk is longer than announced"));
+                }
                 if size == 0 {
-                    return response;
+                    return Ok(response);
                 }
             }
         }
         if let Some(length) = response.header("content-length") {
-            let length = length.parse().expect("Content-Length is a number");
+            let length = length.parse().map_err(|_| broken("Content-Length is no number"))?;
             response.body = vec![0; length];
-            self.stream.read_exact(&mut response.body).unwrap_or_else(|error| {
-                panic!("{}: the body is shorter than its Content-Length {length}: {error}", response.asked)
-            });
-            return response;
+            self.stream
+                .read_exact(&mut response.body)
+                .map_err(|error| broken(format!("the body is shorter than its {length} bytes: {error}")))?;
+            return Ok(response);
         }
-        self.stream
-            .read_to_end(&mut response.body)
-            .expect("a body without a length ends with the connection");
-        response
+        self.stream.read_to_end(&mut response.body)?;
+        Ok(response)
     }
+}
+
+fn broken(what: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what)
 }
 
 impl Response {

@@ -1,4 +1,5 @@
-//! The folder of one test run: scratch space, the ids of started processes, and the list of what was not run.
+//! The folder of one test run: scratch space, the ids of started processes, results, and the list of
+//! what was not run.
 //!
 //! `./test` names it in `HYTHE_TESTBED_RUN`, prints the list, ends what is still alive and removes the folder.
 //! Without `./test` the folder lies in the system's temporary directory and is named after this process; the
@@ -67,6 +68,16 @@ pub fn not_run(name: &str, source: Source, why: &str) {
         .open(FOLDER.join("not-run"))
         .expect("the run folder is writable");
     writeln!(list, "{name}: {why}").expect("the run folder is writable");
+}
+
+/// Adds a line to a list of results that `./test` prints at its end.
+pub fn report(list: &str, line: &str) {
+    let mut file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(FOLDER.join(list))
+        .expect("the run folder is writable");
+    writeln!(file, "{line}").expect("the run folder is writable");
 }
 
 /// Notes a started process for `./test`, which ends whatever a killed test program left behind.

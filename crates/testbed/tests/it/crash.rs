@@ -87,8 +87,8 @@ fn verify(admin: &Actor, done: &Acknowledged) {
     }
 }
 
-/// Runs `hythe fsck` on the stopped server's folder.
-fn sound(server: &Hythe) {
+/// Runs `hythe fsck` on the stopped server's folder; what it says is the error.
+pub(crate) fn fsck(server: &Hythe) -> Result<(), String> {
     let outcome = Command::new(Hythe::binary())
         .args(["fsck", "--data-dir"])
         .arg(server.data_folder())
@@ -96,7 +96,11 @@ fn sound(server: &Hythe) {
         .expect("the binary starts");
     let said =
         String::from_utf8_lossy(&outcome.stderr).into_owned() + &String::from_utf8_lossy(&outcome.stdout);
-    assert!(outcome.status.success(), "fsck: {said}");
+    if outcome.status.success() { Ok(()) } else { Err(said) }
+}
+
+fn sound(server: &Hythe) {
+    fsck(server).unwrap_or_else(|said| panic!("fsck: {said}"));
 }
 
 /// Dies at the point on each of these passes; every time, what was acknowledged must hold and the

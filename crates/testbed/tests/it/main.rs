@@ -1,8 +1,8 @@
 //! The black-box tests: the built binary from outside, over raw HTTP and by real clients.
 //!
 //! `house` looks at the workspace itself, `protocol` holds one test for each row of `docs/conformance.md`,
-//! `clients` one module for each real client, `conformance` runs the two official suites, `quickstart` the
-//! README's first command.
+//! `clients` one module for each real client, `conformance` runs the two official suites, `durability` breaks
+//! the server under load, `quickstart` is the README's first command.
 
 #![expect(
     clippy::unwrap_used,
@@ -16,6 +16,7 @@ mod clients;
 mod conformance;
 mod crash;
 mod disk_full;
+mod durability;
 mod house;
 mod operations;
 mod protocol;

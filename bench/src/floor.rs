@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::io::{BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use rustls::pki_types::pem::PemObject as _;
@@ -66,15 +66,16 @@ fn answer_tls(stream: TcpStream, config: Arc<ServerConfig>, payload: &[u8]) -> s
     }
 }
 
-fn take_pushes(stream: TcpStream, path: &PathBuf) -> std::io::Result<()> {
+fn take_pushes(stream: TcpStream, path: &Path) -> std::io::Result<()> {
     let mut stream = BufReader::with_capacity(256 << 10, stream);
     let mut window = vec![0; 256 << 10];
-    loop {
+    for number in 0.. {
         let (more, mut left) = skip_head(&mut stream)?;
         if !more {
             return Ok(());
         }
-        let mut file = File::create(path)?;
+        // A new file each time, as a registry makes.
+        let mut file = File::create(path.with_extension(number.to_string()))?;
         let mut hasher = Sha256::new();
         while left > 0 {
             let wanted = window.len().min(usize::try_from(left).unwrap_or(usize::MAX));
@@ -90,6 +91,7 @@ fn take_pushes(stream: TcpStream, path: &PathBuf) -> std::io::Result<()> {
         std::hint::black_box(hasher.finalize());
         stream.get_mut().write_all(b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n")?;
     }
+    Ok(())
 }
 
 /// Whether there was a head, and the length of the body behind it.

@@ -9,6 +9,7 @@
 mod floor;
 mod http;
 mod load;
+mod machine;
 mod process;
 mod registry;
 mod rows;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
     }
     let rounds = number("HYTHE_BENCH_ROUNDS", 5);
     let place = Place::new();
+    machine::age(place.path());
     table::heading();
     for family in FAMILIES.iter().filter(|family| asked.is_empty() || asked.contains(family)) {
         match *family {

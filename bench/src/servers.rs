@@ -36,6 +36,11 @@ impl Place {
         Self { folder: folder.expect("the folder for the bench can be made") }
     }
 
+    /// The folder of all of it, removed at the end.
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
     pub(crate) fn fresh(&self, name: &str) -> PathBuf {
         let folder = tempfile::Builder::new().prefix(&format!("{name}-")).tempdir_in(self.folder.path());
         folder.expect("the folder of the bench is writable").keep()

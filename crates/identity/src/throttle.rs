@@ -95,7 +95,9 @@ impl Bucket {
         now: Timestamp,
         limits: ThrottleLimits,
     ) -> Result<(), RetryAfter> {
-        self.recent.retain(|(_, at)| *at <= now && now < at.plus(SAME_SECRET));
+        // Requests side by side read the clock before they come here, so one may be behind a later one. What it
+        // shares must not be forgotten on that account: its charge would never be given back.
+        self.recent.retain(|(_, at)| *at < now.plus(SAME_SECRET) && now < at.plus(SAME_SECRET));
         if self.recent.iter().any(|(seen, _)| *seen == secret) {
             return Ok(());
         }
@@ -225,6 +227,21 @@ mod tests {
         }
         desk.exhaust();
         assert!(desk.fail("eleven", HERE).is_err(), "shared charges must not be given back twice");
+    }
+
+    #[test]
+    fn requests_that_overtake_one_another_cost_a_right_password_nothing() {
+        let desk = Desk::new();
+        for _ in 0..100 {
+            let early = desk.clock.now();
+            desk.clock.advance(Duration::from_micros(20));
+            let charge = |now| desk.throttle.charge("ada", b"right", HERE, now);
+            let late = charge(desk.clock.now()).unwrap();
+            let overtaken = charge(early).unwrap();
+            late.forgive();
+            overtaken.forgive();
+        }
+        desk.exhaust();
     }
 
     #[test]

@@ -18,6 +18,9 @@ const CAPACITY: usize = 16_384;
 /// How long a wrong password is known to be wrong: as long as repeating it is not charged again.
 const WRONG_LIFETIME: Duration = crate::throttle::SAME_SECRET;
 
+/// How far a request may be behind one that overtook it after both read the clock; beyond that the clock was set back.
+const OVERTAKEN: Duration = Duration::from_secs(1);
+
 /// The fingerprints of passwords that were right, each with the time of its computation.
 pub(crate) struct VerifyCache {
     right: Cache<Fingerprint, Timestamp>,
@@ -44,7 +47,11 @@ impl VerifyCache {
         now: Timestamp,
         verify: impl Future<Output = Result<bool, E>>,
     ) -> Result<bool, E> {
-        if self.wrong.get(&key).is_some_and(|checked| checked <= now && now < checked.plus(WRONG_LIFETIME)) {
+        if self
+            .wrong
+            .get(&key)
+            .is_some_and(|checked| checked <= now.plus(OVERTAKEN) && now < checked.plus(WRONG_LIFETIME))
+        {
             return Ok(false);
         }
         self.right.remove_if(&key, |checked| !self.is_fresh(*checked, now));
@@ -67,7 +74,7 @@ impl VerifyCache {
 
     /// An entry from the future is stale too: the clock was set back, so its age is unknown.
     fn is_fresh(&self, checked: Timestamp, now: Timestamp) -> bool {
-        checked <= now && now < checked.plus(self.lifetime)
+        checked <= now.plus(OVERTAKEN) && now < checked.plus(self.lifetime)
     }
 }
 

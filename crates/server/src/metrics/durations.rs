@@ -9,17 +9,8 @@ use prometheus_client::metrics::{MetricType, TypedMetric};
 
 /// Upper bounds in microseconds, each four times the one before: a cached manifest and a slow blob both fit between
 /// half a millisecond and about nine minutes.
-const BOUNDS: [u64; 11] = bounds();
-
-const fn bounds() -> [u64; 11] {
-    let mut bounds = [500; 11];
-    let mut at = 1;
-    while at < bounds.len() {
-        bounds[at] = bounds[at - 1] * 4;
-        at += 1;
-    }
-    bounds
-}
+const BOUNDS: [u64; 11] =
+    [500, 2_000, 8_000, 32_000, 128_000, 512_000, 2_048_000, 8_192_000, 32_768_000, 131_072_000, 524_288_000];
 
 /// The histogram; a clone is the same one.
 #[derive(Clone, Debug, Default)]

@@ -96,6 +96,8 @@ pub(crate) fn drive(
                     let begin = Instant::now();
                     let (status, bytes) = request(&mut connection, client, number)
                         .unwrap_or_else(|error| panic!("request {number} of client {client}: {error}"));
+                    // A refusal is cheap: it must not pass for speed.
+                    assert!((200..300).contains(&status), "request {number} of client {client}: {status}");
                     own.latencies.push(begin.elapsed().as_secs_f64() * 1e3);
                     own.requests += 1;
                     own.bytes += bytes;

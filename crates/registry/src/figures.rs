@@ -5,6 +5,7 @@ use std::time::Duration;
 use hythe_store::records::RecordsFigures;
 use hythe_store::{Disk, Timestamp};
 
+use crate::check::Integrity;
 use crate::collect::Tally;
 use crate::{Error, Registry};
 
@@ -21,6 +22,8 @@ pub struct Figures {
     pub disk: Disk,
     /// The collector's work.
     pub collection: CollectionFigures,
+    /// The stored copies: how well verified, how many damaged.
+    pub integrity: Integrity,
 }
 
 /// What one cache saved.
@@ -59,6 +62,7 @@ impl Registry {
             uploads_open: self.records().read(move |r| r.open_uploads(now)).await?,
             disk: self.blobs().disk().await?,
             collection: self.collection_figures(),
+            integrity: self.integrity_figures().await?,
         })
     }
 }

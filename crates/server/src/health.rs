@@ -11,7 +11,6 @@ use hythe_registry::Registry;
 use serde_json::json;
 
 use crate::drain::DrainWatch;
-use crate::integrity::IntegrityMetrics;
 use crate::log_line::RouteLabel;
 use crate::metrics::{self, Metrics, Scrape};
 use crate::problem::Refusal;
@@ -22,7 +21,6 @@ pub(crate) struct HealthState {
     pub(crate) identity: Identity,
     pub(crate) registry: Registry,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) integrity: IntegrityMetrics,
     pub(crate) drain: DrainWatch,
 }
 
@@ -50,7 +48,6 @@ pub(crate) async fn readyz(State(state): State<HealthState>) -> Response {
 
 /// The numbers of the process, for a scraper.
 pub(crate) async fn metrics(State(state): State<HealthState>) -> Result<Response, Refusal> {
-    state.integrity.refresh(&state.registry).await;
     let scrape = Scrape::read(&state.registry, &state.identity).await;
     let text = state.metrics.text(Some(scrape)).map_err(|error| Refusal::internal(&error))?;
     Ok(answer("metrics", ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()))

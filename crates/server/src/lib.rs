@@ -12,7 +12,6 @@ pub mod drain;
 mod external_url;
 mod front;
 mod health;
-mod integrity;
 pub mod limits;
 pub mod listen;
 pub mod log_line;

@@ -19,7 +19,6 @@ use crate::drain::DrainWatch;
 use crate::external_url::ExternalUrl;
 use crate::front::{Front, caught_panic, front_door};
 use crate::health::{self, HealthState};
-use crate::integrity::IntegrityMetrics;
 use crate::metrics::Metrics;
 use crate::problem::Refusal;
 use crate::request::{RequestIds, RequestReader};
@@ -47,15 +46,12 @@ pub struct Server {
     registry: Registry,
     options: ServerOptions,
     metrics: Arc<Metrics>,
-    integrity: IntegrityMetrics,
 }
 
 impl Server {
     /// Faces over these rooms.
     pub fn new(identity: Identity, registry: Registry, options: ServerOptions) -> Self {
-        let metrics = Arc::new(Metrics::new());
-        let integrity = IntegrityMetrics::register(&metrics);
-        Self { identity, registry, options, metrics, integrity }
+        Self { identity, registry, options, metrics: Arc::new(Metrics::new()) }
     }
 
     /// The numbers that listeners and faces count into.
@@ -97,7 +93,6 @@ impl Server {
             identity: self.identity.clone(),
             registry: self.registry.clone(),
             metrics: self.metrics(),
-            integrity: self.integrity.clone(),
             drain,
         }
     }

@@ -47,13 +47,17 @@ impl Registry {
         let done = self.holding(Job::Scrub, async |_lease| {
             let mut done = 0;
             let mut pace = Pace::new(self.options().scrub.rate);
+            let mut last = Vec::new();
             loop {
                 let due = self.now().minus(self.options().scrub.age.max(LEAST_AGE) / 2);
                 let page =
                     self.records().read(move |r| Ok::<_, Error>(r.unverified_blobs(due, PAGE)?)).await?;
-                if page.is_empty() {
+                let digests: Vec<Digest> = page.iter().map(|(digest, _)| *digest).collect();
+                // A full disk takes no note of what was found: the same blobs are due again, in the next round.
+                if digests.is_empty() || digests == last {
                     return Ok(done);
                 }
+                last = digests;
                 for (digest, stored) in page {
                     self.scrub_blob(digest, stored, &mut pace).await?;
                     self.integrity().scrubbed(stored.size);

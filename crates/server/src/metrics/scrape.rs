@@ -150,6 +150,21 @@ impl Page<'_> {
             "hythe_collection_last_done_timestamp_seconds",
             "When the last run was done; 0 before the first",
             collection.last_done.map_or(0, hythe_registry::Timestamp::as_secs),
+        )?;
+
+        let integrity = &figures.integrity;
+        self.counter("hythe_scrub_blobs", "Blobs the scrub has verified", integrity.scrubbed_blobs)?;
+        self.counter("hythe_scrub_bytes", "Bytes the scrub has verified", integrity.scrubbed_bytes)?;
+        self.counter(
+            "hythe_blobs_found_damaged",
+            "Blobs found missing, corrupt or unreadable",
+            integrity.found_damaged,
+        )?;
+        self.gauge("hythe_blobs_damaged", "Blobs that are damaged now", integrity.damaged)?;
+        self.gauge(
+            "hythe_blob_oldest_verification_age_seconds",
+            "How long the blob that has waited longest has waited for its verification",
+            integrity.oldest.as_secs_f64(),
         )
     }
 }

@@ -8,7 +8,7 @@ use super::{impatient_server, still_serves};
 
 /// Bytes of noise at each door: a gibibyte in all in the deep run.
 fn amount() -> usize {
-    if std::env::var_os("HYTHE_DEEP").is_some() { 64 << 20 } else { 8 << 20 }
+    if std::env::var_os("HYTHE_TESTBED_DEEP").is_some() { 64 << 20 } else { 8 << 20 }
 }
 
 /// One door of each class. Uploads take any bytes, so there the digest is what is wrong.

@@ -20,7 +20,7 @@ pub(super) fn run(arguments: ServeArguments, global: &Global, printer: Printer) 
         .with("tls.key", arguments.tls_key.as_ref());
     let loaded = load(arguments.source.config.as_deref(), &flags)?;
     let format = log_format(global, loaded.config.log.format);
-    logging::start(format, loaded.config.log.level, global.verbose)?;
+    let _log_end = logging::start_gathered(format, loaded.config.log.level, global.verbose)?;
     loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let config = loaded.config;
     if arguments.dev_tls && config.tls.cert.is_some() {

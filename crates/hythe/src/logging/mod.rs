@@ -3,17 +3,38 @@
 //! Which events are logged: `-v` wins over `HYTHE_LOG` (a filter per module), which wins over the level
 //! of the configuration. Standard output stays free for data.
 
+mod sink;
+
 use std::io::{self, IsTerminal};
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
 use crate::configuration::{Format, Level};
 use crate::failure::{Exit, Failure};
 
-/// Starts the log of this process; to be called once.
+pub(crate) use sink::LogEnd;
+
+/// Starts the log of this process, a line at a time; to be called once.
 ///
 /// A `HYTHE_LOG` that is no filter is refused rather than ignored.
 pub(crate) fn start(format: Format, level: Level, verbose: u8) -> Result<(), Failure> {
+    install(format, level, verbose, BoxMakeWriter::new(io::stderr))
+}
+
+/// Starts the log of a busy server: lines leave in batches, unless somebody looks on at a terminal.
+///
+/// What is still gathered is written when the answer is dropped.
+pub(crate) fn start_gathered(format: Format, level: Level, verbose: u8) -> Result<Option<LogEnd>, Failure> {
+    if io::stderr().is_terminal() {
+        return start(format, level, verbose).map(|()| None);
+    }
+    let (sink, end) = sink::Sink::start(io::stderr()).map_err(not_started)?;
+    install(format, level, verbose, BoxMakeWriter::new(sink))?;
+    Ok(Some(end))
+}
+
+fn install(format: Format, level: Level, verbose: u8, writer: BoxMakeWriter) -> Result<(), Failure> {
     let filter = match (verbose, std::env::var("HYTHE_LOG")) {
         (0, Ok(filter)) if !filter.is_empty() => EnvFilter::try_new(&filter).map_err(|error| {
             Failure::new(Exit::Usage, format!("HYTHE_LOG=`{filter}` is not a log filter: {error}"))
@@ -23,22 +44,16 @@ pub(crate) fn start(format: Format, level: Level, verbose: u8) -> Result<(), Fai
         (1, _) => quiet_libraries(Level::Debug),
         (_, _) => EnvFilter::new("trace"),
     };
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     let started = match format {
-        Format::Json => tracing_subscriber::fmt()
-            .json()
-            .flatten_event(true)
-            .with_env_filter(filter)
-            .with_writer(io::stderr)
-            .try_init(),
-        Format::Text => tracing_subscriber::fmt()
-            .compact()
-            .with_ansi(colour())
-            .with_target(false)
-            .with_env_filter(filter)
-            .with_writer(io::stderr)
-            .try_init(),
+        Format::Json => subscriber.json().flatten_event(true).try_init(),
+        Format::Text => subscriber.compact().with_ansi(colour()).with_target(false).try_init(),
     };
-    started.map_err(|error| Failure::new(Exit::Failed, format!("The log cannot be started: {error}")))
+    started.map_err(not_started)
+}
+
+fn not_started(error: impl std::fmt::Display) -> Failure {
+    Failure::new(Exit::Failed, format!("The log cannot be started: {error}"))
 }
 
 /// Our own rooms at this level, the libraries underneath at `warn`: their inner life drowns ours.

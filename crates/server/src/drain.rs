@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -74,6 +75,11 @@ impl DrainWatch {
     /// Runs a connection that the drain waits for.
     pub(crate) fn spawn(&self, connection: impl Future<Output = ()> + Send + 'static) {
         self.tasks.spawn(connection);
+    }
+
+    /// The same on another runtime than the caller's.
+    pub(crate) fn spawn_on(&self, runtime: &Handle, connection: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn_on(connection, runtime);
     }
 }
 

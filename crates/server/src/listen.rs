@@ -1,15 +1,16 @@
 //! The accept loop: connections in, requests to the router, and an orderly end.
 //!
-//! Every connection has a [seat](seats), a [pace](pace) and the process's [drain](crate::drain); none
-//! can be held by a client that sends or reads nothing.
+//! Every connection has a [seat](seats), a [thread](workers), a [pace](pace) and the process's
+//! [drain](crate::drain); none can be held by a client that sends or reads nothing.
 
 mod connection;
 mod pace;
 mod seats;
 mod unix;
+mod workers;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream as StdStream};
 use std::sync::Arc;
 
 use axum::Router;
@@ -19,6 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 pub use unix::{UnixSocket, bind_unix, serve_unix};
+pub use workers::Workers;
 
 use crate::drain::DrainWatch;
 use crate::limits::{ACCEPT_PAUSE, HANDSHAKE_TIME, ListenLimits};
@@ -27,6 +29,7 @@ use crate::request::Peer;
 use crate::tls::{Tls, TlsError};
 use connection::Connections;
 use seats::{Full, Seat, Seats};
+use workers::Place;
 
 /// How to listen: what [`serve`] needs besides a bound socket.
 #[derive(Clone, Debug)]
@@ -39,6 +42,8 @@ pub struct Listen {
     pub tls: Option<Arc<Tls>>,
     /// Proxies that may hold more connections than their share.
     pub trusted_proxies: Vec<IpNet>,
+    /// Who serves the connections.
+    pub workers: Arc<Workers>,
 }
 
 /// Serves `router` on a bound socket until the drain begins; running connections are the drain's.
@@ -70,28 +75,34 @@ pub async fn serve(
             }
         };
         match seats.take(address.ip()) {
-            Ok(seat) => {
-                let greeting = greet(stream, address, acceptor.clone(), seat, connections.clone());
-                drain.spawn(greeting);
-            }
+            Ok(seat) => match stream.into_std() {
+                Ok(stream) => {
+                    let place = how.workers.place();
+                    let runtime = place.runtime();
+                    let greeting = greet(stream, address, acceptor.clone(), seat, place, connections.clone());
+                    drain.spawn_on(&runtime, greeting);
+                }
+                Err(error) => tracing::debug!(%address, %error, "a connection ended before it began"),
+            },
             Err(full) => refuse(&stream, full, acceptor.is_some(), &metrics),
         }
     }
 }
 
-/// Sets up one connection, TLS included, and serves it to its end.
+/// Sets up one connection on the thread of its place, TLS included, and serves it to its end.
 async fn greet(
-    stream: TcpStream,
+    stream: StdStream,
     address: SocketAddr,
     acceptor: Option<TlsAcceptor>,
     seat: Seat,
+    place: Place,
     connections: Connections,
 ) {
     // Small answers must not wait for the acknowledgement of the one before.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%address, %error, "a connection ended before it began");
-        return;
-    }
+    let stream = match stream.set_nodelay(true).and_then(|()| TcpStream::from_std(stream)) {
+        Ok(stream) => stream,
+        Err(error) => return tracing::debug!(%address, %error, "a connection ended before it began"),
+    };
     let peer = Peer { address: address.ip(), secure: acceptor.is_some(), local: stream.local_addr().ok() };
     match acceptor {
         None => {
@@ -105,7 +116,7 @@ async fn greet(
             Err(_) => tracing::debug!(%address, "a TLS handshake took too long"),
         },
     }
-    drop(seat);
+    drop((seat, place));
 }
 
 /// Turns a connection away; a plain one is told why as far as its buffer allows.

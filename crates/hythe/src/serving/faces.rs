@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hythe_identity::Identity;
 use hythe_registry::Registry;
 use hythe_server::drain::Drain;
-use hythe_server::listen::{self, Listen};
+use hythe_server::listen::{self, Listen, Workers};
 use hythe_server::tls::Tls;
 use hythe_server::{Server, ServerOptions};
 use hythe_store::DataFolder;
@@ -26,6 +26,8 @@ pub(super) struct Faces {
     pub(super) identity: Identity,
     pub(super) registry: Registry,
     pub(super) folder: DataFolder,
+    /// Who serves the connections; held by the caller until nothing of the server is left.
+    pub(super) workers: Arc<Workers>,
 }
 
 impl Faces {
@@ -44,10 +46,14 @@ impl Faces {
             metrics: self.metrics.is_none(),
         };
         let server = Server::new(self.identity, self.registry, options);
-        let how =
-            Listen { limits: listen_limits(config), http2: config.tls.http2, tls: self.tls, trusted_proxies };
-        let plain =
-            Listen { limits: listen_limits(config), http2: false, tls: None, trusted_proxies: Vec::new() };
+        let plain = Listen {
+            limits: listen_limits(config),
+            http2: false,
+            tls: None,
+            trusted_proxies: Vec::new(),
+            workers: self.workers,
+        };
+        let how = Listen { http2: config.tls.http2, tls: self.tls, trusted_proxies, ..plain.clone() };
         let metrics = self.metrics.map(|listener| {
             listen::serve(
                 listener,

@@ -18,6 +18,7 @@ use std::time::Duration;
 use hythe_identity::Identity;
 use hythe_registry::{JobHandle, Registry};
 use hythe_server::drain::{Drain, Drained};
+use hythe_server::listen::Workers;
 use hythe_store::{DataFolder, SharedClock, Store, StoreOptions, SystemClock};
 use secrecy::SecretString;
 use tokio::net::TcpListener;
@@ -53,6 +54,8 @@ pub(crate) struct Running {
     registry: Registry,
     signals: StopSignals,
     faces: JoinHandle<Result<(), Failure>>,
+    /// What a request left to be done goes on there until the registry is closed.
+    _workers: Arc<Workers>,
     /// Given back last: the next server may start when nothing of this one is left.
     _folder: DataFolder,
 }
@@ -94,8 +97,18 @@ impl Running {
         }
         let drain = Drain::new();
         let is_tls = tls.is_some();
-        let faces =
-            Faces { listener, metrics, tls, identity, registry: registry.clone(), folder: folder.clone() };
+        let workers = Workers::for_this_machine().map(Arc::new).map_err(|error| {
+            Failure::new(Exit::Failed, format!("The threads for connections cannot be started: {error}"))
+        })?;
+        let faces = Faces {
+            listener,
+            metrics,
+            tls,
+            identity,
+            registry: registry.clone(),
+            folder: folder.clone(),
+            workers: Arc::clone(&workers),
+        };
         let mut faces = faces.serve(config, &drain)?;
         let socket = folder.socket_path();
         tokio::select! {
@@ -115,6 +128,7 @@ impl Running {
             registry,
             signals,
             faces,
+            _workers: workers,
             _folder: folder,
         })
     }

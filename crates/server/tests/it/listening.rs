@@ -12,7 +12,7 @@ use axum::routing::{get, post};
 use hythe_server::dev_certificate;
 use hythe_server::drain::{Drain, Drained};
 use hythe_server::limits::ListenLimits;
-use hythe_server::listen::{Listen, bind_unix, serve, serve_unix};
+use hythe_server::listen::{Listen, Workers, bind_unix, serve, serve_unix};
 use hythe_server::metrics::Metrics;
 use hythe_server::tls::{Tls, TlsFiles};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -33,6 +33,8 @@ const HELLO: &[u8] = b"GET /hello HTTP/1.1\r\nhost: h\r\n\r\n";
 struct Running {
     address: SocketAddr,
     drain: Drain,
+    /// Beyond the end of the accept loop.
+    _workers: Arc<Workers>,
 }
 
 fn routes() -> Router {
@@ -49,15 +51,17 @@ fn routes() -> Router {
 }
 
 fn how(limits: ListenLimits) -> Listen {
-    Listen { limits, http2: false, tls: None, trusted_proxies: Vec::new() }
+    let workers = Arc::new(Workers::for_this_machine().unwrap());
+    Listen { limits, http2: false, tls: None, trusted_proxies: Vec::new(), workers }
 }
 
 async fn start(how: Listen) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let drain = Drain::new();
+    let workers = Arc::clone(&how.workers);
     tokio::spawn(serve(listener, routes(), how, Arc::new(Metrics::new()), drain.watch()));
-    Running { address, drain }
+    Running { address, drain, _workers: workers }
 }
 
 impl Running {

@@ -132,8 +132,21 @@ impl Digest {
 
     /// The lower-case hexadecimal digits after the colon.
     pub fn hex(&self) -> String {
-        let digits = self.as_bytes().iter().flat_map(|byte| [byte >> 4, byte & 15]);
-        digits.filter_map(|digit| char::from_digit(u32::from(digit), 16)).collect()
+        self.with_hex(str::to_owned)
+    }
+
+    /// Written into a buffer on the stack: every answer holds a few digests.
+    fn with_hex<T>(&self, then: impl FnOnce(&str) -> T) -> T {
+        const fn digit(value: u8) -> u8 {
+            if value < 10 { b'0' + value } else { b'a' + value - 10 }
+        }
+        let mut buffer = [0; 128];
+        let bytes = self.as_bytes();
+        for (pair, byte) in buffer.chunks_exact_mut(2).zip(bytes) {
+            pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+        }
+        let hex = buffer.get(..bytes.len() * 2).unwrap_or_default();
+        then(str::from_utf8(hex).unwrap_or_default())
     }
 
     /// The tag under which clients keep this subject's referrers where the referrers API is missing
@@ -145,7 +158,9 @@ impl Digest {
 
 impl fmt::Display for Digest {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}:{}", self.algorithm(), self.hex())
+        formatter.write_str(self.algorithm().as_str())?;
+        formatter.write_str(":")?;
+        self.with_hex(|hex| formatter.write_str(hex))
     }
 }
 

@@ -46,7 +46,7 @@ impl LogLine {
             started: Instant::now(),
             context,
             method: head.method.clone(),
-            path: head.uri.path().chars().take(PATH_CHARACTERS).collect(),
+            path: shortened(head.uri.path()),
             received: Arc::default(),
             metrics,
         }
@@ -193,6 +193,10 @@ impl Drop for SentBody {
             complete,
         });
     }
+}
+
+fn shortened(path: &str) -> String {
+    if path.len() <= PATH_CHARACTERS { path.to_owned() } else { path.chars().take(PATH_CHARACTERS).collect() }
 }
 
 fn data_length(frame: &Frame<Bytes>) -> u64 {

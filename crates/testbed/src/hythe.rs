@@ -160,7 +160,19 @@ impl Hythe {
         self.process.as_ref().expect("the server runs").pid()
     }
 
-    /// Everything it has logged so far.
+    /// Whether it logs this, perhaps in a moment: lines leave in batches.
+    pub fn logs(&self, text: &str) -> bool {
+        let begin = Instant::now();
+        while !self.log().contains(text) {
+            if begin.elapsed() > START_LIMIT {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        true
+    }
+
+    /// What has come of its log so far; all of it once it has ended.
     pub fn log(&self) -> String {
         fs::read_to_string(self.log_file()).unwrap_or_default()
     }

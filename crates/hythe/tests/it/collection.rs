@@ -13,7 +13,7 @@ fn gc_asks_the_running_server_and_works_alone_when_none_runs() {
     let dry = ["gc", "--dry-run", "--data-dir", text(&data)];
     let report = json(&hythe().always("--output").always("json").run(&dry).ok());
     assert_eq!(report["dry_run"], true);
-    assert!(server.log().contains("/gc"), "the server was not asked:\n{}", server.log());
+    assert!(server.logs("/gc"), "the server was not asked:\n{}", server.log());
     hythe().run(&["gc", "--data-dir", text(&data)]).ok().says("removed");
 
     assert_eq!(server.stop(), 0);

@@ -12,6 +12,9 @@ pub(super) fn entity_tag(digest: &Digest) -> Result<HeaderValue, Fault> {
 
 /// Whether `If-None-Match` names what the client would get: then 304.
 pub(super) fn not_modified(headers: &HeaderMap, digest: &Digest) -> bool {
+    if !headers.contains_key(header::IF_NONE_MATCH) {
+        return false;
+    }
     let wanted = digest.to_string();
     headers
         .get_all(header::IF_NONE_MATCH)

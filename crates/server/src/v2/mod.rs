@@ -225,6 +225,5 @@ fn empty(status: StatusCode) -> Response {
 
 /// A value made of digests, names and numbers: never anything but visible ASCII.
 fn value(text: impl std::fmt::Display) -> Result<HeaderValue, Fault> {
-    HeaderValue::from_str(&text.to_string())
-        .map_err(|_| Fault::internal("a value of ours is no header value"))
+    HeaderValue::try_from(text.to_string()).map_err(|_| Fault::internal("a value of ours is no header value"))
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use hythe_oci::{Algorithm, ContentRange, Digest, RepositoryName, UploadId};
-use hythe_store::blobs::{Staged, Upload};
+use hythe_store::blobs::{FileState, Latch, Staged, Upload, Whole};
 use hythe_store::records::Writer;
 use hythe_store::records::projects::ProjectId;
 use hythe_store::records::repositories::RepositoryId;
@@ -119,6 +119,13 @@ impl Registry {
         digest: Digest,
         chunk: Chunk,
     ) -> Result<Placed, Error> {
+        let chunk = match small(digest, chunk).await {
+            Gathered::Blob(whole) => match self.finish_small(permit, id, whole).await? {
+                Finished::Placed(placed) => return Ok(placed),
+                Finished::BehindOthers(chunk) => chunk,
+            },
+            Gathered::Other(chunk) => chunk,
+        };
         let (row, mut upload) = self.take_up(permit, id, Some(digest.algorithm())).await?;
         let received = async {
             receive(&mut upload, chunk).await?;
@@ -135,6 +142,23 @@ impl Registry {
         self.commit(permit, staged, Some(row)).await.map_err(|error| cancelled(error, permit, id))
     }
 
+    /// Closes an upload with a small blob, unless bytes of it are staged already.
+    async fn finish_small(
+        &self,
+        permit: &Permit<Push>,
+        id: UploadId,
+        whole: Whole,
+    ) -> Result<Finished, Error> {
+        let seat = self.blobs().seat(id).await?;
+        let row = self.own_upload(permit, id).await?;
+        let placed = Placed { digest: whole.digest(), size: whole.size() };
+        let latch = self.blobs().latch(&placed.digest).await;
+        match seat.place(whole.clone(), &latch).await? {
+            Some(file) => self.record(permit, placed, file, latch, Some(row)).await.map(Finished::Placed),
+            None => Ok(Finished::BehindOthers(Chunk::of(whole))),
+        }
+    }
+
     /// Stores a whole blob from one request (end-4b), without a session.
     pub async fn put_blob(
         &self,
@@ -144,6 +168,17 @@ impl Registry {
     ) -> Result<Placed, Error> {
         self.blobs().check_room().await?;
         let id = random_upload_id();
+        let chunk = match small(digest, chunk).await {
+            Gathered::Blob(whole) => {
+                let placed = Placed { digest, size: whole.size() };
+                let seat = self.blobs().seat(id).await?;
+                let latch = self.blobs().latch(&digest).await;
+                let file = seat.place(whole, &latch).await?;
+                let file = file.ok_or_else(|| Error::broken("something is staged under a fresh id"))?;
+                return self.record(permit, placed, file, latch, None).await;
+            }
+            Gathered::Other(chunk) => chunk,
+        };
         let received = async {
             let mut upload = self.blobs().begin(id, digest.algorithm()).await?;
             receive(&mut upload, chunk).await?;
@@ -234,6 +269,18 @@ impl Registry {
         let placed = Placed { digest: staged.digest(), size: staged.size() };
         let latch = self.blobs().latch(&placed.digest).await;
         let file = staged.place(&latch).await?;
+        self.record(permit, placed, file, latch, session).await
+    }
+
+    /// Records a blob whose file is in its place, and ends its session.
+    async fn record(
+        &self,
+        permit: &Permit<Push>,
+        placed: Placed,
+        file: FileState,
+        latch: Latch,
+        session: Option<UploadRow>,
+    ) -> Result<Placed, Error> {
         let now = self.now();
         // The answer says "this blob exists": its manifest may rely on that, whatever the collector's grace.
         let hold = now.plus(self.options().lease);
@@ -300,6 +347,49 @@ fn cancelled(error: Error, permit: &Permit<Push>, id: UploadId) -> Error {
         Error::StagedGone => Error::UploadUnknown { repository: permit.repository().clone(), id },
         other => other,
     }
+}
+
+/// What a request's body turned out to be.
+enum Gathered {
+    /// All bytes of the blob it announced.
+    Blob(Whole),
+    /// Anything else, as it came.
+    Other(Chunk),
+}
+
+/// How far closing with a small blob came.
+enum Finished {
+    Placed(Placed),
+    /// Bytes are staged already; these go behind them.
+    BehindOthers(Chunk),
+}
+
+impl Chunk {
+    fn of(whole: Whole) -> Self {
+        Self { range: None, length: Some(whole.size()), body: received(whole.into_bytes(), None) }
+    }
+}
+
+fn received(bytes: Bytes, cut: Option<BodyError>) -> Body {
+    Box::pin(futures_util::stream::iter([Ok(bytes)].into_iter().chain(cut.map(Err))))
+}
+
+/// Takes a small body in, as it is what `digest` announces; a chunk of an order is left to its upload.
+async fn small(digest: Digest, mut chunk: Chunk) -> Gathered {
+    let fits = chunk.length.is_some_and(|length| length <= Whole::MOST_BYTES);
+    if !fits || chunk.range.is_some() {
+        return Gathered::Other(chunk);
+    }
+    // Grown as bytes come: what is only announced takes no memory.
+    let mut bytes = Vec::new();
+    while let Some(piece) = chunk.body.next().await {
+        match piece {
+            Ok(piece) => bytes.extend_from_slice(&piece),
+            Err(cut) => return Gathered::Other(Chunk { body: received(bytes.into(), Some(cut)), ..chunk }),
+        }
+    }
+    let whole = Whole::of(digest.algorithm(), bytes.into());
+    if whole.digest() == digest { Gathered::Blob(whole) } else { Gathered::Other(Chunk::of(whole)) }
 }
 
 async fn receive(upload: &mut Upload, chunk: Chunk) -> Result<(), Error> {

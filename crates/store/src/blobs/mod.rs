@@ -1,7 +1,8 @@
 //! Blob files: content-addressed, immutable, and the uploads that become them.
 //!
 //! An [`Upload`] receives bytes into a staged file and hashes them on the way; finished, it is [`Staged`];
-//! placed under its digest's [`Latch`], it is a blob. What was placed is on disk before `place` answers.
+//! placed under its digest's [`Latch`], it is a blob. A small one that comes in one piece is a [`Whole`]. What
+//! was placed is on disk before `place` answers.
 //! Who may see a blob, and when it may go, is decided elsewhere.
 
 mod blocking;
@@ -15,6 +16,7 @@ mod staged;
 mod state;
 mod upload;
 mod verify;
+mod whole;
 mod write;
 
 use std::sync::Arc;
@@ -27,6 +29,7 @@ pub use staged::Staged;
 pub use state::FileState;
 pub use upload::Upload;
 pub use verify::{Verdict, Verification, Window};
+pub use whole::{Seat, Whole};
 
 use hythe_oci::{Algorithm, Digest, Hasher, UploadId};
 
@@ -57,7 +60,7 @@ impl Blobs {
 
     /// Begins an upload that will be hashed by `algorithm`. An id can be begun once.
     pub async fn begin(&self, id: UploadId, algorithm: Algorithm) -> Result<Upload, BlobError> {
-        let seat = self.seat(id).await?;
+        let seat = self.hold(id).await?;
         let shelf = Arc::clone(&self.shelf);
         let file = blocking::run(move || Ok(shelf.create_staged(&id)?)).await?;
         Ok(Upload::new(Arc::clone(&self.shelf), seat, file, Hasher::new(algorithm), 0))
@@ -72,7 +75,7 @@ impl Blobs {
     /// Waits a few seconds for an earlier request's last write; [`BlobError::InUse`] if another request still
     /// holds the upload then.
     pub async fn resume(&self, id: UploadId) -> Result<Option<Upload>, BlobError> {
-        let seat = self.seat(id).await?;
+        let seat = self.hold(id).await?;
         let shelf = Arc::clone(&self.shelf);
         let taken_up = blocking::run(move || checkpoint::take_up(&shelf, &id)).await?;
         Ok(taken_up
@@ -82,7 +85,7 @@ impl Blobs {
     /// Takes an upload up again, or begins it by `algorithm` if nothing is staged; one request at a time does
     /// either. See [`Blobs::resume`].
     pub async fn take_up(&self, id: UploadId, algorithm: Algorithm) -> Result<Upload, BlobError> {
-        let seat = self.seat(id).await?;
+        let seat = self.hold(id).await?;
         let shelf = Arc::clone(&self.shelf);
         let (file, hasher, offset) = blocking::run(move || match checkpoint::take_up(&shelf, &id)? {
             Some(taken_up) => Ok(taken_up),
@@ -161,6 +164,9 @@ impl Blobs {
     /// Answers [`BlobError::NoSpace`] when the disk has no more room than is kept for records and for
     /// uploads under way. Ask before a new upload.
     pub async fn check_room(&self) -> Result<(), BlobError> {
+        if self.shelf.had_plenty_of_room() {
+            return Ok(());
+        }
         let shelf = Arc::clone(&self.shelf);
         blocking::run(move || shelf.check_room()).await
     }
@@ -219,7 +225,18 @@ impl Blobs {
         blocking::run(move || shelf.remove(latch.digest())).await
     }
 
-    async fn seat(&self, id: UploadId) -> Result<Arc<Held<UploadId>>, BlobError> {
+    /// The same for many: each directory is synced once. Blobs that are not there are fine.
+    pub async fn remove_all(&self, latches: &[Latch]) -> Result<(), BlobError> {
+        let (shelf, latches) = (Arc::clone(&self.shelf), latches.to_vec());
+        blocking::run(move || shelf.remove_all(latches.iter().map(Latch::digest))).await
+    }
+
+    /// Takes hold of an upload, for a blob that comes in one piece. Waits as [`Blobs::resume`] does.
+    pub async fn seat(&self, id: UploadId) -> Result<Seat, BlobError> {
+        Ok(Seat::new(Arc::clone(&self.shelf), self.hold(id).await?))
+    }
+
+    async fn hold(&self, id: UploadId) -> Result<Arc<Held<UploadId>>, BlobError> {
         let held = tokio::time::timeout(SEAT_PATIENCE, self.seats.acquire(id)).await;
         held.map(Arc::new).map_err(|_elapsed| BlobError::InUse)
     }

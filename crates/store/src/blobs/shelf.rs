@@ -4,12 +4,14 @@
 //! damaged files under `quarantine/` (see [`super::quarantine`]).
 //! Invariant: a file under `blobs/` is complete, synced and never changed again.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use hythe_oci::{Algorithm, Digest, UploadId};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
@@ -22,6 +24,11 @@ use crate::folder::DataFolder;
 /// Something else than a file may lie in a blob's place by now, and opening a pipe would wait for its writer.
 const NONBLOCKING: OFlags = OFlags::NONBLOCK;
 
+/// With this much more room than must be left free, the disk is asked again only after [`PLENTY_TIME`]: it
+/// cannot fill up in between.
+const PLENTY_BYTES: u64 = 16 << 30;
+const PLENTY_TIME: Duration = Duration::from_secs(1);
+
 pub(super) struct Shelf {
     blobs: PathBuf,
     uploads: PathBuf,
@@ -32,6 +39,7 @@ pub(super) struct Shelf {
     boot: String,
     /// Bytes of the disk that uploads leave free, for records and for what is under way.
     reserve: u64,
+    plenty_until: Mutex<Option<Instant>>,
     #[expect(dead_code, reason = "keeps the folder locked while any handle on the blobs lives")]
     folder: DataFolder,
 }
@@ -52,6 +60,7 @@ impl Shelf {
             durable: [const { [const { AtomicBool::new(false) }; 256] }; 2],
             boot,
             reserve,
+            plenty_until: Mutex::default(),
             folder: folder.clone(),
         })
     }
@@ -108,7 +117,19 @@ impl Shelf {
     }
 
     pub(super) fn check_room(&self) -> Result<(), BlobError> {
-        if self.disk()?.free_bytes < self.reserve { Err(BlobError::NoSpace) } else { Ok(()) }
+        let free = self.disk()?.free_bytes;
+        let plenty = free > self.reserve.saturating_add(PLENTY_BYTES);
+        *self.plenty_until() = plenty.then(|| Instant::now() + PLENTY_TIME);
+        if free < self.reserve { Err(BlobError::NoSpace) } else { Ok(()) }
+    }
+
+    /// Whether there was so much room a moment ago that there must be enough now.
+    pub(super) fn had_plenty_of_room(&self) -> bool {
+        self.plenty_until().is_some_and(|until| Instant::now() < until)
+    }
+
+    fn plenty_until(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.plenty_until.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn disk(&self) -> Result<Disk, BlobError> {
@@ -239,18 +260,34 @@ impl Shelf {
 
     /// Removes a blob, durably; whether it was there.
     pub(super) fn remove(&self, digest: &Digest) -> Result<bool, BlobError> {
+        let changed = self.unlink(digest)?;
+        if let Some(directory) = &changed {
+            durable::sync_directory(directory)?;
+        }
+        Ok(changed.is_some())
+    }
+
+    /// Removes blobs, and makes that durable with one sync for each of their directories.
+    pub(super) fn remove_all<'a>(&self, digests: impl Iterator<Item = &'a Digest>) -> Result<(), BlobError> {
+        let mut changed = BTreeSet::new();
+        for digest in digests {
+            changed.extend(self.unlink(digest)?);
+        }
+        Ok(changed.iter().try_for_each(|directory| durable::sync_directory(directory))?)
+    }
+
+    /// Takes a blob's name away; the directory that has to be synced then, if there was one.
+    fn unlink(&self, digest: &Digest) -> Result<Option<PathBuf>, BlobError> {
         fail::fail_point!("blob-before-unlink", |kind| Err(super::injected(kind)));
-        let path = self.blob_path(digest);
-        let removed = match found(fs::remove_file(&path)) {
+        let hex = digest.hex();
+        let directory = self.directory_of(&hex, digest.algorithm());
+        let removed = match found(fs::remove_file(directory.join(hex))) {
             // A folder that somebody put there is not ours to delete.
             Err(error) if error.kind() == io::ErrorKind::IsADirectory => self.set_aside(digest)?,
             removed => removed?.is_some(),
         };
         fail::fail_point!("blob-after-unlink", |kind| Err(super::injected(kind)));
-        if removed {
-            durable::sync_directory(path.parent().unwrap_or_else(|| Path::new("/")))?;
-        }
-        Ok(removed)
+        Ok(removed.then_some(directory))
     }
 }
 

@@ -21,7 +21,7 @@ use std::process::ExitCode;
 use servers::Place;
 
 const FAMILIES: &[&str] =
-    &["pull", "tls", "manifests", "token", "push", "small-blobs", "tags", "pages", "memory", "start"];
+    &["pull", "tls", "manifests", "token", "push", "small-blobs", "tags", "pages", "memory", "large"];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -51,7 +51,7 @@ fn main() -> ExitCode {
             "tags" => rows::small::tags(&place, rounds),
             "pages" => rows::lists::pages(&place, rounds),
             "memory" => rows::memory::all(&place),
-            _ => rows::lists::start(&place, number("HYTHE_BENCH_BLOBS", 1_000_000)),
+            _ => rows::large::all(&place, number("HYTHE_BENCH_BLOBS", 1_000_000)),
         }
     }
     ExitCode::SUCCESS

@@ -91,14 +91,36 @@ pub(crate) fn image(connection: &mut Connection, repository: &str, label: &str) 
             return Err(io::Error::other(format!("a blob was answered with {status}")));
         }
     }
-    Ok(format!(
-        r#"{{"schemaVersion":2,"mediaType":"{MANIFEST}","config":{{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"{}","size":{}}},"layers":[{{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":"{}","size":{}}}]}}"#,
+    Ok(manifest(&config, &[(digest(&layer), layer.len())]))
+}
+
+/// An image of layers that are there already, by digest and size; its config is pushed.
+pub(crate) fn image_of(
+    connection: &mut Connection,
+    repository: &str,
+    layers: &[(String, usize)],
+) -> io::Result<Vec<u8>> {
+    let config = "{}";
+    push_blob(connection, repository, &digest(config.as_bytes()), config.as_bytes(), Way::Monolithic)?;
+    Ok(manifest(config, layers))
+}
+
+fn manifest(config: &str, layers: &[(String, usize)]) -> Vec<u8> {
+    let layers: Vec<String> = layers
+        .iter()
+        .map(|(digest, size)| {
+            format!(
+                r#"{{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":"{digest}","size":{size}}}"#
+            )
+        })
+        .collect();
+    format!(
+        r#"{{"schemaVersion":2,"mediaType":"{MANIFEST}","config":{{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"{}","size":{}}},"layers":[{}]}}"#,
         digest(config.as_bytes()),
         config.len(),
-        digest(&layer),
-        layer.len()
+        layers.join(",")
     )
-    .into_bytes())
+    .into_bytes()
 }
 
 /// An index without children: the smallest manifest there is.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -62,9 +62,14 @@ impl Place {
 
     /// Hythe on a data folder that may be there already.
     pub(crate) fn hythe_on(folder: &Path, tls: bool) -> Server {
+        Self::hythe_with(folder, tls, &[])
+    }
+
+    /// The same with settings in its environment.
+    pub(crate) fn hythe_with(folder: &Path, tls: bool, settings: &[(&str, &str)]) -> Server {
         let address = free_address();
-        let mut command =
-            Command::new(program("HYTHE", &["target/release/hythe"]).expect("build Hythe first"));
+        let mut command = hythe();
+        command.envs(settings.iter().copied());
         command.args(["serve", "--data-dir"]).arg(folder).args(["--listen", &address.to_string()]);
         command.env("HYTHE_ADMIN_PASSWORD", PASSWORD);
         // As an operator who sets nothing; only the collector must not come in between.
@@ -141,6 +146,36 @@ impl Place {
         command.args(["floor", kind, &address.to_string()]).arg(files).arg(&folder);
         started(&format!("floor: {kind}"), command, address, &folder)
     }
+}
+
+/// `hythe gc` beside the server that holds a folder.
+pub(crate) struct Collector(Child);
+
+/// Starts a collection of whatever is garbage now.
+pub(crate) fn collect(folder: &Path) -> Collector {
+    let mut command = hythe();
+    command.args(["gc", "--grace-minutes", "0", "--output", "json", "--data-dir"]).arg(folder);
+    Collector(command.stdout(Stdio::piped()).spawn().expect("Hythe starts"))
+}
+
+impl Collector {
+    /// Waits for it no longer; the server may go on.
+    pub(crate) fn leave(mut self) {
+        self.0.kill().expect("a started program can be ended");
+        self.0.wait().expect("an ended program can be waited for");
+    }
+
+    /// Waits for its end; how many blobs are gone.
+    pub(crate) fn removed_blobs(self) -> u64 {
+        let output = self.0.wait_with_output().expect("the collector ends");
+        assert!(output.status.success(), "the collection is not aborted");
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("the report is JSON");
+        report["unlinked_blobs"]["count"].as_u64().expect("the report counts blobs")
+    }
+}
+
+fn hythe() -> Command {
+    Command::new(program("HYTHE", &["target/release/hythe"]).expect("build Hythe first"))
 }
 
 /// The administrator's credentials.

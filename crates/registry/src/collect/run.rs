@@ -1,5 +1,6 @@
 //! One run of the collector.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use hythe_oci::{Algorithm, Digest, UploadId};
@@ -14,6 +15,13 @@ use crate::{Error, Registry};
 /// Rows judged in one read.
 const PAGE: u32 = 1_000;
 
+/// Removals that share a transaction, at most: a push waits for no more than one such transaction, and for the
+/// latches of one batch.
+const BATCH: usize = 256;
+
+/// The time in which removals are counted.
+const TENTH: Duration = Duration::from_millis(100);
+
 /// A run in progress: when it started, what it may remove, how fast.
 pub(crate) struct Run {
     pub(crate) started: Timestamp,
@@ -22,17 +30,31 @@ pub(crate) struct Run {
     /// What makes this the only run; a preview needs none.
     lease: Option<JobLease>,
     rate: u32,
-    removed: u32,
+    removed: usize,
 }
 
 impl Run {
     /// Waits so that no more than the configured number of removals happens in a second.
     pub(crate) async fn pace(&mut self) {
-        self.removed += 1;
-        if self.removed >= (self.rate / 10).max(1) {
-            self.removed = 0;
-            tokio::time::sleep(Duration::from_millis(100)).await;
+        self.pace_of(1).await;
+    }
+
+    /// The same before that many removals at once; no more than [`Run::batch`].
+    async fn pace_of(&mut self, removals: usize) {
+        self.removed += removals;
+        if self.removed >= self.tenth() {
+            self.removed -= self.tenth();
+            tokio::time::sleep(TENTH).await;
         }
+    }
+
+    /// How many removals may go together: a tenth of a second's at most.
+    fn batch(&self) -> usize {
+        self.tenth().min(BATCH)
+    }
+
+    fn tenth(&self) -> usize {
+        (self.rate as usize / 10).max(1)
     }
 }
 
@@ -162,18 +184,24 @@ impl Registry {
             };
             last = Some((end.repository, end.digest));
             report.links_examined += page.len() as u64;
-            for link in page.into_iter().filter(|link| link.garbage) {
-                if !run.preview {
-                    run.pace().await;
-                    let gone = self
-                        .records()
-                        .write(move |w| w.collect_link(link.repository, &link.digest, protection))
-                        .await?;
-                    if !gone {
-                        continue;
-                    }
-                }
-                report.unreferenced_links += 1;
+            let garbage: Vec<_> = page.into_iter().filter(|link| link.garbage).collect();
+            if run.preview {
+                report.unreferenced_links += garbage.len() as u64;
+                continue;
+            }
+            for batch in garbage.chunks(run.batch()) {
+                run.pace_of(batch.len()).await;
+                let links = batch.to_vec();
+                report.unreferenced_links += self
+                    .records()
+                    .write(move |w| {
+                        let mut gone = 0;
+                        for link in &links {
+                            gone += u64::from(w.collect_link(link.repository, &link.digest, protection)?);
+                        }
+                        Ok::<_, Error>(gone)
+                    })
+                    .await?;
             }
         }
     }
@@ -188,43 +216,58 @@ impl Registry {
             };
             last = Some(end.digest);
             report.blobs_examined += page.len() as u64;
-            for blob in page.into_iter().filter(|blob| blob.garbage) {
-                if run.preview {
+            let garbage: Vec<_> = page.into_iter().filter(|blob| blob.garbage).collect();
+            if run.preview {
+                for blob in garbage {
                     report.unlinked_blobs.add(blob.size);
-                    continue;
                 }
-                run.pace().await;
-                let now = self.now();
-                let digest = blob.digest;
-                self.records().write(move |w| w.condemn(&digest, protection, now)).await?;
-                if let Some(size) = self.remove_blob(digest, run).await? {
+                continue;
+            }
+            for batch in garbage.chunks(run.batch()) {
+                run.pace_of(batch.len()).await;
+                let (now, digests) = (self.now(), batch.iter().map(|blob| blob.digest).collect::<Vec<_>>());
+                let condemned = digests.clone();
+                self.records()
+                    .write(move |w| {
+                        condemned.iter().try_for_each(|digest| w.condemn(digest, protection, now).map(drop))
+                    })
+                    .await?;
+                for size in self.remove_blobs(digests, run).await? {
                     report.unlinked_blobs.add(size);
                 }
             }
         }
     }
 
-    /// Removes a condemned blob: record first, then file, both under the digest's latch.
-    async fn remove_blob(&self, digest: Digest, run: &Run) -> Result<Option<u64>, Error> {
-        let latch = self.blobs().latch(&digest).await;
+    /// Removes condemned blobs: records first, then files, all of it under the digests' latches. Answers the
+    /// sizes of those that are gone.
+    async fn remove_blobs(&self, digests: Vec<Digest>, run: &Run) -> Result<Vec<u64>, Error> {
+        let mut latches = Vec::with_capacity(digests.len());
+        // Nobody else holds one latch while waiting for another, so that no order can end in a deadlock.
+        for digest in &digests {
+            latches.push(self.blobs().latch(digest).await);
+        }
         let (now, protection, lease) = (self.now(), run.protection, run.lease);
         let freed = self
             .records()
             .write(move |w| {
                 // Whoever holds the job now may rely on every file staying where it is.
                 match lease {
-                    Some(lease) if w.holds_job(lease, now)? => {
-                        Ok(w.remove_condemned(&digest, protection, now)?)
-                    }
-                    _ => Err(Error::JobLost),
+                    Some(lease) if w.holds_job(lease, now)? => {}
+                    _ => return Err(Error::JobLost),
                 }
+                let mut freed = BTreeMap::new();
+                for digest in &digests {
+                    freed.extend(w.remove_condemned(digest, protection, now)?.map(|size| (*digest, size)));
+                }
+                Ok(freed)
             })
             .await?;
-        if freed.is_some() {
-            self.blobs().remove(&latch, &digest).await?;
-            self.records().write(move |w| w.forget_trash(&digest)).await?;
-        }
-        Ok(freed)
+        latches.retain(|latch| freed.contains_key(latch.digest()));
+        self.blobs().remove_all(&latches).await?;
+        let (digests, sizes): (Vec<_>, Vec<_>) = freed.into_iter().unzip();
+        self.records().write(move |w| digests.iter().try_for_each(|digest| w.forget_trash(digest))).await?;
+        Ok(sizes)
     }
 
     /// Files that never got a record: a push that a crash or a failed write cut in between.

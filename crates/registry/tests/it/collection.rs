@@ -228,6 +228,25 @@ async fn removals_keep_to_the_rate() {
 }
 
 #[tokio::test]
+async fn garbage_of_several_batches_goes_and_what_is_among_it_stays() {
+    let mut options = RegistryOptions::default();
+    options.collection.rate = 100_000;
+    let house = House::with(options).await;
+    let kept = house.image("lab/app", "live", b"live layer").await;
+    let files = house.files();
+    for number in 0..600_u32 {
+        house.blob("lab/app", &number.to_le_bytes()).await;
+    }
+    house.later(2);
+    let report = house.collect(NO_GRACE).await;
+    assert_eq!((report.unreferenced_links, report.unlinked_blobs.count), (600, 600));
+    assert_eq!(report.unlinked_blobs.bytes, 2400);
+    assert_eq!(house.files(), files);
+    let permit = house.pull("lab/app").await;
+    assert!(house.registry.manifest(&permit, &hythe_oci::Reference::Digest(kept)).await.is_ok());
+}
+
+#[tokio::test]
 async fn files_without_a_record_go() {
     let house = House::new().await;
     let kept = house.blob("lab/app", b"recorded").await;

@@ -94,3 +94,24 @@ fn open(path: &Path, mode: OpenFlags, cache_kib: u32) -> Result<Connection, Reco
     connection.pragma_update_and_check(None, "mmap_size", 0, |_| Ok(()))?;
     Ok(connection)
 }
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus;
+
+    use super::*;
+
+    #[test]
+    fn a_bound_limit_does_not_compile_a_statement_again() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = DataFolder::lock(home.path()).unwrap();
+        let (writer, readers) = connections(&folder, RecordsOptions::default()).unwrap();
+        for connection in readers.iter().chain([&writer]) {
+            let mut statement = connection.prepare("SELECT id FROM users WHERE id > ?1 LIMIT ?2").unwrap();
+            for limit in 1..4 {
+                statement.query_map([0, limit], |row| row.get::<_, i64>(0)).unwrap().for_each(drop);
+            }
+            assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
+        }
+    }
+}

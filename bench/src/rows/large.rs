@@ -1,0 +1,201 @@
+//! A server that keeps much: how soon it answers after a start, and what a collection of half of its blobs takes
+//! while others push and pull.
+
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::http::{Connection, Take, Target};
+use crate::load::{Amount, Round, drive};
+use crate::registry::{
+    INDEX, MANIFEST, Way, check_blob, digest, empty_index, image_of, noise, push_blob, put_manifest,
+};
+use crate::servers::{Place, Server, basic, collect};
+use crate::table::{Line, Mark, Reach, show, show_limit};
+
+const REPOSITORIES: usize = 100_000;
+
+/// Layers of each image that keeps every second blob.
+const LAYERS: usize = 500;
+
+/// How long a pushed blob waits for its manifest before it counts as garbage: a lease of the server's.
+const HOLD: Duration = Duration::from_mins(10);
+
+/// How long the load runs where it is not as long as the collection.
+const A_WHILE: Duration = Duration::from_secs(15);
+
+pub(crate) fn all(place: &Place, blobs: usize) {
+    // Whole images and as much garbage.
+    let blobs = blobs.next_multiple_of(2 * LAYERS);
+    let folder = place.fresh("large");
+    fill(&folder, blobs);
+    let filled = Instant::now();
+    let line = Line {
+        work: format!("start with {REPOSITORIES} repositories and {blobs} blobs"),
+        server: "hythe".to_owned(),
+        figures: (0..5).map(|_| first_answer(&folder)).collect(),
+        unit: "s to the first answer",
+        conditions: "a private manifest pulled with a password (Argon2 included)".to_owned(),
+    };
+    show_limit(&line, 0.5);
+    eprintln!("waiting until the blobs without a manifest are given up");
+    std::thread::sleep(HOLD.saturating_sub(filled.elapsed()));
+    collection(&folder, blobs);
+}
+
+fn fill(folder: &Path, blobs: usize) {
+    let server = Place::hythe_on(folder, false);
+    let target = server.target.with(basic());
+    let mut connection = Connection::open(&target).expect("Hythe listens");
+    let body = br#"{"name":"lab","visibility":"private"}"#;
+    let header = "Content-Type: application/json\r\n";
+    let made = connection.ask("POST", "/api/v1/projects", header, body, Take::Nothing);
+    assert_eq!(made.expect("Hythe answers").status, 201);
+    let manifest = empty_index("one");
+    let begin = Instant::now();
+    parallel(&target, 0, REPOSITORIES, |connection, number| {
+        put_manifest(connection, &format!("lab/repository-{number:06}"), "v1", INDEX, &manifest)
+    });
+    parallel(&target, 0, blobs, |connection, number| {
+        let bytes = blob(number);
+        let path = format!("/v2/lab/blobs/blobs/uploads/?digest={}", digest(&bytes));
+        let octets = "Content-Type: application/octet-stream\r\n";
+        Ok((connection.ask("POST", &path, octets, &bytes, Take::Nothing)?.status, 64))
+    });
+    for image in 0..blobs / 2 / LAYERS {
+        let layers: Vec<(String, usize)> =
+            (0..LAYERS).map(|layer| digest(&blob(2 * (image * LAYERS + layer)))).map(|it| (it, 64)).collect();
+        let manifest = image_of(&mut connection, "lab/blobs", &layers).expect("Hythe takes an image");
+        let put = put_manifest(&mut connection, "lab/blobs", &format!("v{image}"), MANIFEST, &manifest);
+        assert_eq!(put.expect("Hythe answers").0, 201, "the manifest of {LAYERS} layers is taken");
+    }
+    eprintln!("filled in {:.0} s", begin.elapsed().as_secs_f64());
+}
+
+/// The bytes of a blob; those of even number are kept by an image.
+fn blob(number: usize) -> Vec<u8> {
+    noise(number as u64, 64)
+}
+
+fn first_answer(folder: &Path) -> f64 {
+    let begin = Instant::now();
+    let server: Server = Place::hythe_on(folder, false);
+    let mut connection = Connection::open(&server.target.with(basic())).expect("Hythe listens");
+    let path = "/v2/lab/repository-077777/manifests/v1";
+    let answer = connection.ask("GET", path, "", &[], Take::Nothing).expect("Hythe answers");
+    assert_eq!(answer.status, 200);
+    begin.elapsed().as_secs_f64()
+}
+
+fn collection(folder: &Path, blobs: usize) {
+    // At the rate an operator gets who sets nothing: what does a pull feel of it?
+    let server = Place::hythe_on(folder, false);
+    let target = server.target.with(basic());
+    let without = beside(&target, blobs, || std::thread::sleep(A_WHILE));
+    let with = beside(&target, blobs, || {
+        let collector = collect(folder);
+        std::thread::sleep(A_WHILE);
+        collector.leave();
+    });
+    drop(server);
+    let line = |server: &str, round: &Round| Line {
+        work: "GET of a 64-byte blob, 4 at once, beside 4 pushing 4 KiB".to_owned(),
+        server: server.to_owned(),
+        figures: vec![round.p99()],
+        unit: "ms p99",
+        conditions: format!("200×{}", round.requests),
+    };
+    let lines = [line("hythe, collecting at the default rate", &with), line("hythe, at rest", &without)];
+    show(&lines, &[Mark { of: 0, against: 1, reach: Reach::AtMost(2.0) }]);
+
+    // As fast as it can.
+    let server = Place::hythe_with(folder, false, &[("HYTHE_COLLECTION_RATE", "100000")]);
+    let target = server.target.with(basic());
+    let before = server.process.cpu();
+    let mut seconds = 0.0;
+    let mut removed = 0;
+    let round = beside(&target, blobs, || {
+        let begin = Instant::now();
+        removed = collect(folder).removed_blobs();
+        seconds = begin.elapsed().as_secs_f64();
+    });
+    let cpu = server.process.cpu() - before;
+    let mut connection = Connection::open(&target).expect("Hythe listens");
+    for number in (0..blobs).step_by(blobs / 500) {
+        let kept = digest(&blob(number & !1));
+        check_blob(&mut connection, &format!("/v2/lab/blobs/blobs/{kept}"), &kept)
+            .expect("a kept blob is whole");
+    }
+    let gone = format!("/v2/lab/blobs/blobs/{}", digest(&blob(1)));
+    let answer = connection.ask("GET", &gone, "", &[], Take::Nothing).expect("Hythe answers");
+    assert_eq!(answer.status, 404, "garbage is gone");
+    let line = Line {
+        work: format!("collection of {blobs} blobs, half of them garbage, beside 4 pulling and 4 pushing"),
+        server: "hythe, at the highest rate".to_owned(),
+        figures: vec![seconds],
+        unit: "s",
+        conditions: format!(
+            "{removed} removed; 500 of the others read back, digest checked; GET p99 {:.1} ms; {cpu:.0} CPU-s in all",
+            round.p99()
+        ),
+    };
+    show_limit(&line, 30.0);
+}
+
+/// Pulls and pushes while `work` is done; what the pulls saw.
+fn beside(target: &Target, blobs: usize, work: impl FnOnce()) -> Round {
+    static PUSHED: AtomicUsize = AtomicUsize::new(0);
+    let (over, pulls) = (AtomicBool::new(false), Mutex::new(Round::default()));
+    std::thread::scope(|scope| {
+        for client in 0..4 {
+            let (over, pulls) = (&over, &pulls);
+            scope.spawn(move || {
+                let mut connection = Connection::open(target).expect("the server takes connections");
+                let mut latencies = Vec::new();
+                let mut number = client * 7919;
+                while !over.load(Ordering::Relaxed) {
+                    number = (number + 104_729) % (blobs / 2);
+                    let path = format!("/v2/lab/blobs/blobs/{}", digest(&blob(2 * number)));
+                    let begin = Instant::now();
+                    let answer = connection.ask("GET", &path, "", &[], Take::Nothing).expect("Hythe answers");
+                    assert_eq!(answer.status, 200, "a kept blob is served");
+                    latencies.push(begin.elapsed().as_secs_f64() * 1e3);
+                }
+                let mut all = pulls.lock().expect("no client panicked while it added up");
+                all.requests += latencies.len() as u64;
+                all.latencies.append(&mut latencies);
+            });
+            scope.spawn(move || {
+                let mut connection = Connection::open(target).expect("the server takes connections");
+                while !over.load(Ordering::Relaxed) {
+                    let number = PUSHED.fetch_add(1, Ordering::Relaxed);
+                    let bytes = noise((1 << 40) + number as u64, 4096);
+                    let pushed =
+                        push_blob(&mut connection, "lab/beside", &digest(&bytes), &bytes, Way::Monolithic);
+                    assert_eq!(pushed.expect("Hythe answers").0, 201, "a push goes on");
+                }
+            });
+        }
+        work();
+        over.store(true, Ordering::Relaxed);
+    });
+    let mut round = pulls.into_inner().expect("all clients have ended");
+    round.latencies.sort_by(f64::total_cmp);
+    round
+}
+
+/// Runs `request` once for every number, over 16 connections, and insists on 201.
+pub(crate) fn parallel(
+    target: &Target,
+    from: usize,
+    to: usize,
+    request: impl Fn(&mut Connection, usize) -> crate::load::Outcome + Sync,
+) {
+    const CLIENTS: usize = 16;
+    let amount = Amount { clients: CLIENTS, each: (to - from).div_ceil(CLIENTS) };
+    let done = drive(target, amount, |connection, client, number| {
+        request(connection, (from + number * CLIENTS + client).min(to - 1))
+    });
+    assert!(done.statuses.keys().eq([&201]), "everything is taken: {:?}", done.statuses);
+}

@@ -1,5 +1,7 @@
 //! Manifest GET by tag and by digest, and the issue of tokens.
 
+use std::fs;
+
 use super::{Side, interleaved};
 use crate::http::{Connection, Take};
 use crate::load::{Amount, Round};
@@ -7,9 +9,13 @@ use crate::registry::{MANIFEST, digest, image, put_manifest};
 use crate::servers::{Place, Server, basic, bearer};
 use crate::table::{Line, Mark, Reach, checked, show, show_limit};
 
+/// Near the length of the manifest that is pulled.
+const MANIFEST_BYTES: usize = 480;
+
 pub(crate) fn get(place: &Place, rounds: usize) {
     let hythe = place.hythe(false);
     let distribution = place.distribution(None);
+    let nginx = place.nginx();
     let digest = push(&hythe, "lab/app", true);
     push(&hythe, "open/app", true);
     let mut sides = vec![
@@ -21,18 +27,31 @@ pub(crate) fn get(place: &Place, rounds: usize) {
         ),
         Side::new(&hythe, hythe.target.clone(), "hythe, anonymous", "no sign-in, as the peer"),
     ];
-    let mut repositories = vec!["lab/app", "open/app"];
+    let mut paths = vec!["/v2/lab/app/manifests/", "/v2/open/app/manifests/"];
     if let Some(distribution) = &distribution {
         push(distribution, "app", false);
         sides.push(Side::new(distribution, distribution.target.clone(), &distribution.name, "no sign-in"));
-        repositories.push("app");
+        paths.push("/v2/app/manifests/");
+    }
+    if let Some(nginx) = &nginx {
+        for name in ["v1", &digest] {
+            let file = nginx.folder.join("www").join(name);
+            fs::write(file, vec![b'x'; MANIFEST_BYTES]).expect("the folder of the bench is writable");
+        }
+        sides.push(Side::new(
+            nginx,
+            nginx.target.clone(),
+            &nginx.name,
+            "a file as long: no sign-in, no rules",
+        ));
+        paths.push("/");
     }
     let accept = format!("Accept: {MANIFEST}\r\n");
     for (what, reference) in [("tag", "v1"), ("digest", digest.as_str())] {
         for clients in [1, 16] {
             let amount = Amount { clients, each: 16_000 / clients };
             let measured = interleaved(rounds, &sides, amount, |side, connection, _, _| {
-                let path = format!("/v2/{}/manifests/{reference}", repositories[side]);
+                let path = format!("{}{reference}", paths[side]);
                 let answer = connection.ask("GET", &path, &accept, &[], Take::Nothing)?;
                 Ok((answer.status, answer.length))
             });
@@ -47,8 +66,15 @@ pub(crate) fn get(place: &Place, rounds: usize) {
                     conditions: checked(&rounds[0], &side.conditions),
                 })
                 .collect();
-            let marks = [Mark { of: 0, against: 2, reach: Reach::AtLeast(10.0) }];
-            show(&lines, if distribution.is_some() { &marks } else { &[] });
+            let mut marks = Vec::new();
+            if distribution.is_some() {
+                marks.push(Mark { of: 0, against: 2, reach: Reach::AtLeast(10.0) });
+            }
+            if nginx.is_some() {
+                // What sending a few hundred bytes costs a server that does nothing else.
+                marks.push(Mark { of: 0, against: lines.len() - 1, reach: Reach::Told });
+            }
+            show(&lines, &marks);
         }
     }
 }

@@ -16,11 +16,8 @@ use crate::table::{Line, Mark, Reach, show, show_limit};
 
 const REPOSITORIES: usize = 100_000;
 
-/// Layers of each image that keeps every second blob.
+/// Layers of an image; every second image is deleted before the collection.
 const LAYERS: usize = 500;
-
-/// How long a pushed blob waits for its manifest before it counts as garbage: a lease of the server's.
-const HOLD: Duration = Duration::from_mins(10);
 
 /// How long the load runs where it is not as long as the collection.
 const A_WHILE: Duration = Duration::from_secs(15);
@@ -30,7 +27,6 @@ pub(crate) fn all(place: &Place, blobs: usize) {
     let blobs = blobs.next_multiple_of(2 * LAYERS);
     let folder = place.fresh("large");
     fill(&folder, blobs);
-    let filled = Instant::now();
     let line = Line {
         work: format!("start with {REPOSITORIES} repositories and {blobs} blobs"),
         server: "hythe".to_owned(),
@@ -39,8 +35,6 @@ pub(crate) fn all(place: &Place, blobs: usize) {
         conditions: "a private manifest pulled with a password (Argon2 included)".to_owned(),
     };
     show_limit(&line, 0.5);
-    eprintln!("waiting until the blobs without a manifest are given up");
-    std::thread::sleep(HOLD.saturating_sub(filled.elapsed()));
     collection(&folder, blobs);
 }
 
@@ -63,19 +57,27 @@ fn fill(folder: &Path, blobs: usize) {
         let octets = "Content-Type: application/octet-stream\r\n";
         Ok((connection.ask("POST", &path, octets, &bytes, Take::Nothing)?.status, 64))
     });
-    for image in 0..blobs / 2 / LAYERS {
-        let layers: Vec<(String, usize)> =
-            (0..LAYERS).map(|layer| digest(&blob(2 * (image * LAYERS + layer)))).map(|it| (it, 64)).collect();
+    for image in 0..blobs / LAYERS {
+        let layers: Vec<_> = (0..LAYERS).map(|layer| (digest(&blob(image * LAYERS + layer)), 64)).collect();
         let manifest = image_of(&mut connection, "lab/blobs", &layers).expect("Hythe takes an image");
         let put = put_manifest(&mut connection, "lab/blobs", &format!("v{image}"), MANIFEST, &manifest);
         assert_eq!(put.expect("Hythe answers").0, 201, "the manifest of {LAYERS} layers is taken");
+        if image % 2 == 1 {
+            let path = format!("/v2/lab/blobs/manifests/{}", digest(&manifest));
+            let deleted = connection.ask("DELETE", &path, "", &[], Take::Nothing);
+            assert_eq!(deleted.expect("Hythe answers").status, 202, "every second image is deleted");
+        }
     }
     eprintln!("filled in {:.0} s", begin.elapsed().as_secs_f64());
 }
 
-/// The bytes of a blob; those of even number are kept by an image.
 fn blob(number: usize) -> Vec<u8> {
     noise(number as u64, 64)
+}
+
+/// A blob that an image keeps: one for every number below half of all.
+fn kept(number: usize) -> String {
+    digest(&blob(number / LAYERS * 2 * LAYERS + number % LAYERS))
 }
 
 fn first_answer(folder: &Path) -> f64 {
@@ -122,12 +124,12 @@ fn collection(folder: &Path, blobs: usize) {
     });
     let cpu = server.process.cpu() - before;
     let mut connection = Connection::open(&target).expect("Hythe listens");
-    for number in (0..blobs).step_by(blobs / 500) {
-        let kept = digest(&blob(number & !1));
+    for number in (0..blobs / 2).step_by(blobs / 1000) {
+        let kept = kept(number);
         check_blob(&mut connection, &format!("/v2/lab/blobs/blobs/{kept}"), &kept)
             .expect("a kept blob is whole");
     }
-    let gone = format!("/v2/lab/blobs/blobs/{}", digest(&blob(1)));
+    let gone = format!("/v2/lab/blobs/blobs/{}", digest(&blob(LAYERS)));
     let answer = connection.ask("GET", &gone, "", &[], Take::Nothing).expect("Hythe answers");
     assert_eq!(answer.status, 404, "garbage is gone");
     let line = Line {
@@ -156,7 +158,7 @@ fn beside(target: &Target, blobs: usize, work: impl FnOnce()) -> Round {
                 let mut number = client * 7919;
                 while !over.load(Ordering::Relaxed) {
                     number = (number + 104_729) % (blobs / 2);
-                    let path = format!("/v2/lab/blobs/blobs/{}", digest(&blob(2 * number)));
+                    let path = format!("/v2/lab/blobs/blobs/{}", kept(number));
                     let begin = Instant::now();
                     let answer = connection.ask("GET", &path, "", &[], Take::Nothing).expect("Hythe answers");
                     assert_eq!(answer.status, 200, "a kept blob is served");

@@ -23,11 +23,6 @@ use arguments::Arguments;
 use failure::{Exit, Failure};
 use printer::Printer;
 
-/// Gives back to the system what the system's own allocator keeps: a few password checks of 19 MiB each
-/// would otherwise stay resident, once per thread.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,

@@ -8,6 +8,7 @@
 mod access_token;
 mod error;
 mod fingerprint;
+mod hasher;
 mod identity;
 mod live_users;
 mod options;

@@ -7,12 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
-use argon2::{
-    ARGON2ID_IDENT, Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version,
-};
+use argon2::{ARGON2ID_IDENT, Params, PasswordHasher as _, PasswordVerifier as _, Version};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::hasher::Hasher;
 use crate::options::IdentityOptions;
 use crate::random;
 use crate::refresh_token::{REFRESH_PREFIX, looks_like_refresh_token};
@@ -85,7 +84,7 @@ pub enum HashError {
 
 /// Hashes and checks passwords.
 pub(crate) struct Passwords {
-    argon2: Argon2<'static>,
+    hasher: Hasher,
     decoy: PasswordHash,
     /// Running and waiting computations together.
     queue: Arc<Semaphore>,
@@ -102,7 +101,7 @@ impl Passwords {
         let decoy = decoy(&params)?;
         let running = options.concurrent_checks.max(1);
         Ok(Self {
-            argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, params),
+            hasher: Hasher::new(params),
             decoy,
             queue: Arc::new(Semaphore::new(running.saturating_add(options.waiting_checks))),
             slots: Arc::new(Semaphore::new(running)),
@@ -112,9 +111,9 @@ impl Passwords {
 
     /// The hash of `password` with a fresh salt, in PHC form.
     pub(crate) async fn hash(&self, password: NewPassword) -> Result<String, HashError> {
-        self.compute(move |argon2| {
+        self.compute(move |hasher| {
             let hash: PasswordHash =
-                argon2.hash_password(password.0.expose_secret().as_bytes()).map_err(HashError::Unusable)?;
+                hasher.hash_password(password.0.expose_secret().as_bytes()).map_err(HashError::Unusable)?;
             Ok(hash.to_string())
         })
         .await
@@ -132,7 +131,7 @@ impl Passwords {
         };
         let is_real = stored.is_some();
         let password = password.clone();
-        self.compute(move |argon2| match argon2.verify_password(password.expose_secret().as_bytes(), &hash) {
+        self.compute(move |hasher| match hasher.verify_password(password.expose_secret().as_bytes(), &hash) {
             Ok(()) => Ok(is_real),
             Err(argon2::password_hash::Error::PasswordInvalid) => Ok(false),
             Err(error) => Err(HashError::Unusable(error)),
@@ -147,16 +146,16 @@ impl Passwords {
 
     async fn compute<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Argon2<'static>) -> Result<T, HashError> + Send + 'static,
+        work: impl FnOnce(&Hasher) -> Result<T, HashError> + Send + 'static,
     ) -> Result<T, HashError> {
         let permits = self.admit().await?;
-        let argon2 = self.argon2.clone();
+        let hasher = self.hasher.clone();
         let computations = Arc::clone(&self.computations);
         tokio::task::spawn_blocking(move || {
             // The permits live as long as the computation, also when the caller has gone away.
             let _permits = permits;
             computations.fetch_add(1, Ordering::Relaxed);
-            work(&argon2)
+            work(&hasher)
         })
         .await?
     }

@@ -17,7 +17,7 @@ const PAGE: u32 = 1_000;
 
 /// Removals that share a transaction, at most: a push waits for no more than one such transaction, and for the
 /// latches of one batch.
-const BATCH: usize = 256;
+const BATCH: usize = 1024;
 
 /// The time in which removals are counted.
 const TENTH: Duration = Duration::from_millis(100);

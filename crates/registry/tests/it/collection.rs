@@ -234,13 +234,13 @@ async fn garbage_of_several_batches_goes_and_what_is_among_it_stays() {
     let house = House::with(options).await;
     let kept = house.image("lab/app", "live", b"live layer").await;
     let files = house.files();
-    for number in 0..600_u32 {
+    for number in 0..1_100_u32 {
         house.blob("lab/app", &number.to_le_bytes()).await;
     }
     house.later(2);
     let report = house.collect(NO_GRACE).await;
-    assert_eq!((report.unreferenced_links, report.unlinked_blobs.count), (600, 600));
-    assert_eq!(report.unlinked_blobs.bytes, 2400);
+    assert_eq!((report.unreferenced_links, report.unlinked_blobs.count), (1_100, 1_100));
+    assert_eq!(report.unlinked_blobs.bytes, 4_400);
     assert_eq!(house.files(), files);
     let permit = house.pull("lab/app").await;
     assert!(house.registry.manifest(&permit, &hythe_oci::Reference::Digest(kept)).await.is_ok());

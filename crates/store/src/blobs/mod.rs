@@ -40,6 +40,9 @@ use shelf::Shelf;
 /// How long a request waits for an earlier one on the same upload whose connection has just been cut.
 const SEAT_PATIENCE: Duration = Duration::from_secs(5);
 
+/// Files of one batch that are removed at once.
+const REMOVERS: usize = 8;
+
 /// The blobs of one store. A clone is another handle.
 #[derive(Clone)]
 pub struct Blobs {
@@ -225,10 +228,16 @@ impl Blobs {
         blocking::run(move || shelf.remove(latch.digest())).await
     }
 
-    /// The same for many: each directory is synced once. Blobs that are not there are fine.
+    /// The same for many, several at once: giving the space back is what takes time. Each directory is synced
+    /// once. Blobs that are not there are fine.
     pub async fn remove_all(&self, latches: &[Latch]) -> Result<(), BlobError> {
-        let (shelf, latches) = (Arc::clone(&self.shelf), latches.to_vec());
-        blocking::run(move || shelf.remove_all(latches.iter().map(Latch::digest))).await
+        let share = latches.len().div_ceil(REMOVERS).max(1);
+        let removals = latches.chunks(share).map(|share| {
+            let (shelf, share) = (Arc::clone(&self.shelf), share.to_vec());
+            blocking::run(move || shelf.unlink_all(share.iter().map(Latch::digest)))
+        });
+        let changed = futures_util::future::try_join_all(removals).await?;
+        blocking::run(move || Shelf::sync_all(changed.into_iter().flatten())).await
     }
 
     /// Takes hold of an upload, for a blob that comes in one piece. Waits as [`Blobs::resume`] does.

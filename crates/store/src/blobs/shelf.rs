@@ -267,13 +267,22 @@ impl Shelf {
         Ok(changed.is_some())
     }
 
-    /// Removes blobs, and makes that durable with one sync for each of their directories.
-    pub(super) fn remove_all<'a>(&self, digests: impl Iterator<Item = &'a Digest>) -> Result<(), BlobError> {
+    /// Takes the names of blobs away; the directories that have to be [synced](Self::sync_all) then.
+    pub(super) fn unlink_all<'a>(
+        &self,
+        digests: impl Iterator<Item = &'a Digest>,
+    ) -> Result<BTreeSet<PathBuf>, BlobError> {
         let mut changed = BTreeSet::new();
         for digest in digests {
             changed.extend(self.unlink(digest)?);
         }
-        Ok(changed.iter().try_for_each(|directory| durable::sync_directory(directory))?)
+        Ok(changed)
+    }
+
+    /// Makes the entries of these directories durable, each once.
+    pub(super) fn sync_all(changed: impl Iterator<Item = PathBuf>) -> Result<(), BlobError> {
+        let directories: BTreeSet<PathBuf> = changed.collect();
+        Ok(directories.iter().try_for_each(|directory| durable::sync_directory(directory))?)
     }
 
     /// Takes a blob's name away; the directory that has to be synced then, if there was one.

@@ -5,6 +5,7 @@ use std::fs;
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use hythe_oci::{Algorithm, Digest, UploadId};
+use hythe_store::blobs::Whole;
 use hythe_store::{BlobError, Blobs, Upload, Verdict};
 use proptest::prelude::*;
 
@@ -227,4 +228,33 @@ async fn a_file_cut_behind_our_back_is_an_error_and_never_a_short_answer() {
     fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(400_000).unwrap();
     let outcome: Result<Vec<Bytes>, _> = open.read(0..open.size()).try_collect().await;
     assert!(outcome.is_err());
+}
+
+#[tokio::test]
+async fn many_are_removed_at_once_and_the_others_stay() {
+    let bench = Bench::new();
+    let blobs = &bench.store.blobs;
+    let mut digests = Vec::new();
+    for number in 0..40_u8 {
+        let whole = Whole::of(Algorithm::Sha256, Bytes::from(vec![number; 10]));
+        let latch = blobs.latch(&whole.digest()).await;
+        digests.push(whole.digest());
+        let seat = blobs.seat(UploadId::from_bytes([number; 16])).await.unwrap();
+        seat.place(whole, &latch).await.unwrap().unwrap();
+    }
+    let kept = digests.split_off(30);
+    let mut latches = Vec::new();
+    for digest in &digests {
+        latches.push(blobs.latch(digest).await);
+    }
+    blobs.remove_all(&latches).await.unwrap();
+    // Those that are gone already are no error.
+    blobs.remove_all(&latches).await.unwrap();
+    blobs.remove_all(&[]).await.unwrap();
+    for digest in &digests {
+        assert!(blobs.open(digest).await.unwrap().is_none());
+    }
+    for digest in &kept {
+        assert!(matches!(blobs.verify(digest, 10).await.unwrap(), Verdict::Intact(_)));
+    }
 }

@@ -30,11 +30,21 @@ pub(crate) fn create_directories(dir: &Path) -> io::Result<()> {
 /// Creates one directory (mode 700) if it is missing, and makes it durable in its parent either way: a
 /// process before this one may have died between the two steps.
 pub(crate) fn create_directory(dir: &Path) -> io::Result<()> {
+    make_directory(dir)?;
+    sync_parent(dir)
+}
+
+/// Creates one directory (mode 700) if it is missing; it may be gone after a power loss until its
+/// [parent is synced](sync_parent).
+pub(crate) fn make_directory(dir: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(0o700).create(dir) {
-        Ok(()) => {}
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
-        Err(e) => return Err(e),
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        Ok(()) | Err(_) => Ok(()),
     }
+}
+
+/// Makes a directory durable in its parent.
+pub(crate) fn sync_parent(dir: &Path) -> io::Result<()> {
     match dir.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => sync_directory(parent),
         _ => sync_directory(Path::new(".")),

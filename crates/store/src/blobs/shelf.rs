@@ -106,6 +106,7 @@ impl Shelf {
 
     /// Removes whatever is staged under `id`.
     pub(super) fn discard_staged(&self, id: &UploadId) -> io::Result<()> {
+        fail::fail_point!("upload-before-unlink");
         for path in [self.staged_path(id), self.state_path(id), self.state_draft_path(id)] {
             found(fs::remove_file(path))?;
         }
@@ -179,7 +180,9 @@ impl Shelf {
         let directory = self.directory_of(&hex, algorithm);
         let known = self.durable_flag(algorithm, &hex);
         if !known.load(Ordering::Acquire) {
-            durable::create_directory(&directory)?;
+            durable::make_directory(&directory)?;
+            fail::fail_point!("blob-directory-made", |kind| Err(super::injected(kind)));
+            durable::sync_parent(&directory)?;
             known.store(true, Ordering::Release);
         }
         // As late as can be: a failure above leaves a file that a later request may still write to.

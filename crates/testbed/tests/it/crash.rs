@@ -58,11 +58,14 @@ fn survives(ask: impl FnOnce() -> Response) -> Option<Response> {
 fn work(admin: &Actor, done: &mut Acknowledged) -> Option<()> {
     for seed in ["one", "two"] {
         let image = sample(seed);
-        for blob in &image.blobs {
+        // Too large to be taken in one piece, unlike the parts of the image.
+        let streamed = hythe_testbed::noise(seed, 100 << 10);
+        for bytes in [&streamed].into_iter().chain(image.blobs.iter().map(|blob| &blob.bytes)) {
+            let digest = hythe_testbed::digest(bytes);
             let opened = survives(|| admin.post(&format!("/v2/{REPOSITORY}/blobs/uploads/")).is(202))?;
             let location = hythe_testbed::location_path(&opened);
-            survives(|| admin.close_upload(&location, &blob.digest(), &blob.bytes).is(201))?;
-            done.blobs.push((blob.digest(), blob.bytes.clone()));
+            survives(|| admin.close_upload(&location, &digest, bytes).is(201))?;
+            done.blobs.push((digest, bytes.clone()));
         }
         for tag in ["moving", seed] {
             let bytes = Some(image.manifest.bytes.clone());
@@ -136,6 +139,11 @@ fn before_a_blob_is_synced() {
 }
 
 #[test]
+fn before_a_new_directory_is_synced() {
+    dies_at("blob-directory-made", &[1, 2]);
+}
+
+#[test]
 fn before_a_blob_is_renamed() {
     dies_at("blob-before-rename", &[1, 2]);
 }
@@ -150,9 +158,9 @@ fn after_the_directory_is_synced() {
     dies_at("blob-after-dirsync", &[1, 2]);
 }
 
-/// The commits of `work`: opening and closing each of three blobs, two tags; then the same again, where
+/// The commits of `work`: opening and closing each of four blobs, two tags; then the same again, where
 /// the tag `moving` moves; then the deleted tag.
-const COMMITS: &[u32] = &[1, 2, 6, 7, 8, 9, 15, 16, 17];
+const COMMITS: &[u32] = &[1, 2, 8, 9, 10, 11, 19, 20, 21];
 
 #[test]
 fn before_records_commit() {
@@ -268,4 +276,27 @@ fn an_upload_goes_on_after_kill() {
     assert_eq!(admin.get(&location).is(204).must("range"), format!("0-{}", first.len() - 1));
     admin.close_upload(&location, &digest, second).is(201);
     assert!(admin.get(&format!("/v2/{REPOSITORY}/blobs/{digest}")).is(200).body == bytes);
+}
+
+#[test]
+fn before_the_bytes_of_an_upload_are_removed() {
+    let mut server = start();
+    let bytes = hythe_testbed::noise("given up", 1 << 20);
+    let location = server.admin().open_upload(REPOSITORY);
+    let patch = server.admin().ask("PATCH", &location).body(hythe_testbed::http::Body::Whole(bytes));
+    patch.send().is(202);
+    server.stop();
+    server.restart_with(armed("upload-before-unlink", 1));
+    assert!(survives(|| server.admin().delete(&location)).is_none(), "the point is not passed");
+    server.wait_for_end();
+    server.restart_with(Options::default());
+    // Given up it was, whatever became of the answer; the bytes are the collector's.
+    server.admin().get(&location).is(404);
+    let staged = || std::fs::read_dir(server.data_folder().join("uploads")).unwrap().count();
+    assert!(staged() > 0, "the process died before the bytes went");
+    let gc = Command::new(Hythe::binary()).args(["gc", "--data-dir"]).arg(server.data_folder()).output();
+    assert!(gc.expect("the binary starts").status.success());
+    assert_eq!(staged(), 0);
+    server.stop();
+    sound(&server);
 }

@@ -117,6 +117,23 @@ impl Place {
         Some(server)
     }
 
+    /// zot, syncing what it stores, where `ZOT` names it.
+    pub(crate) fn zot(&self) -> Option<Server> {
+        let program = program("ZOT", &[])?;
+        let (folder, address) = (self.fresh("zot"), free_address());
+        let configuration = serde_json::json!({
+            "distSpecVersion": "1.1.1",
+            "storage": { "rootDirectory": folder.join("data"), "commit": true, "gc": false },
+            "http": { "address": address.ip().to_string(), "port": address.port().to_string() },
+            "log": { "level": "error" },
+        });
+        let file = folder.join("config.json");
+        fs::write(&file, configuration.to_string()).expect("the folder of the bench is writable");
+        let mut command = Command::new(program);
+        command.arg("serve").arg(file);
+        Some(started("zot", command, address, &folder))
+    }
+
     /// nginx with `sendfile`, two workers, serving the files of its folder `www`.
     pub(crate) fn nginx(&self) -> Option<Server> {
         let program = program("NGINX", &["/usr/sbin/nginx"])?;

@@ -10,8 +10,8 @@ use crate::table::{Line, Mark, Reach, checked, show};
 const CLIENTS: usize = 16;
 
 pub(crate) fn blobs(place: &Place, rounds: usize) {
-    let (hythe, distribution) = (place.hythe(false), place.distribution(None));
-    let sides = both(&hythe, distribution.as_ref());
+    let (hythe, peers) = (place.hythe(false), Peers::start(place));
+    let sides = peers.beside(&hythe);
     let each = 60;
     let amount = Amount { clients: CLIENTS, each };
     let blob = |client: usize, number: usize| noise((number * 64 + client) as u64, 4096);
@@ -32,8 +32,8 @@ pub(crate) fn blobs(place: &Place, rounds: usize) {
 }
 
 pub(crate) fn tags(place: &Place, rounds: usize) {
-    let (hythe, distribution) = (place.hythe(false), place.distribution(None));
-    let sides = both(&hythe, distribution.as_ref());
+    let (hythe, peers) = (place.hythe(false), Peers::start(place));
+    let sides = peers.beside(&hythe);
     // Two manifests, between which every tag moves.
     let manifests = [empty_index("one"), empty_index("two")];
     fill(&sides, &manifests[0], 0, 100);
@@ -68,10 +68,23 @@ pub(crate) fn tags(place: &Place, rounds: usize) {
     show(&lines, &[Mark { of: 0, against: 1, reach: Reach::Told }]);
 }
 
-fn both<'a>(hythe: &'a Server, distribution: Option<&'a Server>) -> Vec<Side<'a>> {
-    let mut sides = vec![Side::new(hythe, hythe.target.with(basic()), "hythe", "signed in")];
-    sides.extend(distribution.map(|peer| Side::new(peer, peer.target.clone(), &peer.name, "no sign-in")));
-    sides
+/// Whoever takes pushes besides us.
+struct Peers(Vec<Server>);
+
+impl Peers {
+    fn start(place: &Place) -> Self {
+        let zot = place.zot();
+        if zot.is_none() {
+            println!("| | zot | not measured: `ZOT` names no program | | |");
+        }
+        Self(place.distribution(None).into_iter().chain(zot).collect())
+    }
+
+    fn beside<'a>(&'a self, hythe: &'a Server) -> Vec<Side<'a>> {
+        let peer = |peer: &'a Server| Side::new(peer, peer.target.clone(), &peer.name, "no sign-in");
+        let hythe = Side::new(hythe, hythe.target.with(basic()), "hythe", "signed in: nobody pushes without");
+        [hythe].into_iter().chain(self.0.iter().map(peer)).collect()
+    }
 }
 
 fn repository(side: usize) -> &'static str {
@@ -139,9 +152,9 @@ fn two_tables(work: &str, sides: &[Side<'_>], measured: &[Vec<Round>], syncs: &[
             })
             .collect()
     };
-    let peer = sides.len() > 1;
-    let faster = [Mark { of: 0, against: 1, reach: Reach::AtLeast(5.0) }];
-    show(&lines("per second", Round::rate), if peer { &faster } else { &[] });
-    let cheaper = [Mark { of: 0, against: 1, reach: Reach::AtMost(0.1) }];
-    show(&lines("µs CPU each", Round::cpu_per_request), if peer { &cheaper } else { &[] });
+    let against = |reach| (1..sides.len()).map(move |against| Mark { of: 0, against, reach });
+    let faster: Vec<Mark> = against(Reach::AtLeast(5.0)).collect();
+    show(&lines("per second", Round::rate), &faster);
+    let cheaper: Vec<Mark> = against(Reach::AtMost(0.1)).collect();
+    show(&lines("µs CPU each", Round::cpu_per_request), &cheaper);
 }

@@ -15,6 +15,9 @@ mod podman;
 mod regctl;
 mod skopeo;
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
 use hythe_testbed::{Actor, Content, Family, Image, Index, Packing, Role, digest, image, index};
 use serde_json::Value;
 
@@ -88,6 +91,16 @@ impl Scene {
     #[track_caller]
     fn whole(&self, tag: &str) -> Value {
         whole(&self.bench.admin, &self.bench.repository, tag)
+    }
+
+    /// Cuts the file of the tag's first layer behind the server's back.
+    fn damage(&self, tag: &str) {
+        let layer = self.whole(tag)["layers"][0]["digest"].as_str().unwrap().to_owned();
+        let hex = layer.strip_prefix("sha256:").unwrap();
+        let path = self.bench.server.data_folder().join("blobs/sha256").join(&hex[..2]).join(hex);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+        file.set_len(file.metadata().unwrap().len() / 2).unwrap();
     }
 
     #[track_caller]

@@ -144,3 +144,19 @@ fn refused_push() {
     skopeo.run(&copy).refused().says(&scene.refused_push());
     scene.gone("v1");
 }
+
+#[test]
+fn pushing_again_heals_a_damaged_layer() {
+    let scene = Scene::new();
+    let Some(skopeo) = signed_in(&scene, &scene.owner) else { return };
+    let image = scene.image(Family::Oci, Packing::Gzip);
+    let folder = layout_folder(&[("v1", &image.manifest)], &blobs(&image));
+    let push = ["copy", PUSH, &layout(&folder, "v1"), &remote(&scene, "v1")];
+    skopeo.run(&push).ok();
+    scene.damage("v1");
+    let into = layout(&run_folder::fresh("pulled"), "back");
+    skopeo.run(&["copy", PULL, &remote(&scene, "v1"), &into]).refused();
+    skopeo.run(&push).ok();
+    scene.whole("v1");
+    skopeo.run(&["copy", PULL, &remote(&scene, "v1"), &into]).ok();
+}

@@ -27,32 +27,48 @@ pub(crate) fn large(place: &Place, rounds: usize) {
     let distribution = place.distribution(None);
     for way in [Way::Patch, Way::Monolithic] {
         let mut sides = vec![
-            Side::new(&hythe, hythe.target.with(basic()), "hythe", "signed in; synced"),
-            Side::new(&floor, floor.target.clone(), "floor: receive, hash, write, sync", "synced; no rules"),
+            Side::new(&hythe, hythe.target.with(basic()), "hythe", "signed in: nobody pushes without"),
+            Side::new(&floor, floor.target.clone(), "floor: receive, hash, write, sync", "no rules"),
         ];
         if let Some(distribution) = &distribution {
             sides.push(Side::new(
                 distribution,
                 distribution.target.clone(),
                 &distribution.name,
-                "no sign-in; synced",
+                "no sign-in",
             ));
         }
         let name = if way == Way::Patch { "PATCH stream" } else { "monolithic" };
         let base = if way == Way::Patch { 0 } else { 50 };
         // Made before anything is measured: the noise takes longer than the push.
-        let batches: Vec<Batch> = (0..=rounds).map(|round| batch(base + round)).collect();
-        let measured =
-            interleaved(rounds, &sides, Amount { clients: 1, each: EACH }, |side, connection, _, number| {
-                let (round, number) = (number / 1_000_000, number % 1_000_000);
-                let (digest, bytes) = &batches[round].0[number];
-                if side == 1 {
-                    let answer = connection.ask("PUT", "/", "", bytes, Take::Nothing)?;
-                    return Ok((answer.status, bytes.len() as u64));
-                }
-                let repository = if side == 0 { "lab/app" } else { "app" };
-                push_blob(connection, repository, digest, bytes, way)
-            });
+        let batches: Vec<Batch> = (0..=rounds + 1).map(|round| batch(base + round)).collect();
+        let push = |side: usize, connection: &mut Connection, round: usize, number: usize| {
+            let (digest, bytes) = &batches[round].0[number];
+            if side == 1 {
+                let answer = connection.ask("PUT", "/", "", bytes, Take::Nothing)?;
+                return Ok((answer.status, bytes.len() as u64));
+            }
+            let repository = if side == 0 { "lab/app" } else { "app" };
+            push_blob(connection, repository, digest, bytes, way)
+        };
+        let amount = Amount { clients: 1, each: EACH };
+        let measured = interleaved(rounds, &sides, amount, |side, connection, _, number| {
+            push(side, connection, number / 1_000_000, number % 1_000_000)
+        });
+        let syncs: Vec<String> = (0..sides.len())
+            .map(|index| {
+                // Counted apart: being watched costs time.
+                let counted = sides[index].server.process.syncs(|| {
+                    let target = &sides[index].target;
+                    let mut connection = Connection::open(target).expect("the server takes connections");
+                    push(index, &mut connection, rounds + 1, 0).expect("the server answers");
+                });
+                counted.map_or_else(
+                    || "syncs not counted (no strace)".to_owned(),
+                    |count| format!("{count} syncs a push"),
+                )
+            })
+            .collect();
         for (side, repository) in [(0, "lab/app"), (2, "app")] {
             let Some(side) = sides.get(side) else { continue };
             let mut connection = Connection::open(&side.target).expect("the server takes connections");
@@ -64,9 +80,10 @@ pub(crate) fn large(place: &Place, rounds: usize) {
         let lines: Vec<Line> = sides
             .iter()
             .zip(&measured)
-            .map(|(side, rounds)| {
+            .zip(&syncs)
+            .map(|((side, rounds), syncs)| {
                 let seconds = median(rounds.iter().map(|round| round.wall).collect());
-                let conditions = format!("digest checked; {}; {seconds:.2} s wall", side.conditions);
+                let conditions = format!("digest checked; {}; {syncs}; {seconds:.2} s wall", side.conditions);
                 Line {
                     work: format!("push 100 MiB, {name}"),
                     server: side.label.clone(),

@@ -14,7 +14,8 @@ BIN=${HYTHE_TESTBED_BIN:-${XDG_CACHE_HOME:-$HOME/.cache}/hythe-testbed/bin}
 
 # program:package
 DEBIAN="dockerd:docker.io docker:docker.io podman:podman buildah:buildah skopeo:skopeo ctr:containerd
-ch-image:charliecloud-builders ch-run:charliecloud-runtime curl:curl"
+ch-image:charliecloud-builders ch-run:charliecloud-runtime curl:curl
+mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs"
 
 # The versions that the tests were written against.
 GO_PROGRAMS="

@@ -32,6 +32,8 @@ pub struct Options {
     pub environment: Vec<(String, String)>,
     /// The data folder, when it must lie somewhere else (on a disk of its own, say).
     pub data: Option<PathBuf>,
+    /// The command that starts it, where its own name and arguments are not enough: they are appended.
+    pub through: Vec<String>,
 }
 
 /// Who may read a project.
@@ -68,11 +70,19 @@ pub struct Hythe {
 impl Hythe {
     /// Starts a server on a fresh data folder and a free port of 127.0.0.1.
     pub fn start(options: Options) -> Self {
+        Self::try_start(options).unwrap_or_else(|told| panic!("{told}"))
+    }
+
+    /// As [`start`](Self::start), for a folder on which a server may not start.
+    ///
+    /// # Errors
+    /// Its status and log, when it ended before it listened.
+    pub fn try_start(options: Options) -> Result<Self, String> {
         let folder = run_folder::fresh("hythe");
         let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut hythe = Self { folder, options, addr: any_port, process: None };
-        hythe.launch();
-        hythe
+        hythe.launch()?;
+        Ok(hythe)
     }
 
     /// The binary under test: `HYTHE_BINARY`, else the one built beside this test program.
@@ -91,13 +101,15 @@ impl Hythe {
         path
     }
 
-    fn launch(&mut self) {
+    fn launch(&mut self) -> Result<(), String> {
         assert!(self.process.is_none(), "the server runs already");
         let port_file = self.folder.join("port");
         // Absent on the first start.
         let _ = fs::remove_file(&port_file);
-        let mut command = Command::new(Self::binary());
+        let mut words = self.options.through.iter().map(PathBuf::from).chain([Self::binary()]);
+        let mut command = Command::new(words.next().expect("the binary itself is one"));
         command
+            .args(words)
             .arg("serve")
             .arg("--data-dir")
             .arg(self.data_folder())
@@ -116,13 +128,15 @@ impl Hythe {
                 break port;
             }
             if let Some(status) = process.status() {
-                panic!("the server ended with status {status} before it listened:\n{}", self.log());
+                let log = self.log();
+                return Err(format!("the server ended with status {status} before it listened:\n{log}"));
             }
             assert!(begin.elapsed() < START_LIMIT, "the server did not listen in time:\n{}", self.log());
             std::thread::sleep(Duration::from_millis(10));
         };
         self.addr.set_port(port);
         self.process = Some(process);
+        Ok(())
     }
 
     /// The address it listens on.
@@ -203,13 +217,13 @@ impl Hythe {
 
     /// Starts it again on the same folder and address after [`kill`](Self::kill) or [`stop`](Self::stop).
     pub fn restart(&mut self) {
-        self.launch();
+        self.launch().unwrap_or_else(|told| panic!("{told}"));
     }
 
     /// As [`restart`](Self::restart), with other options.
     pub fn restart_with(&mut self, options: Options) {
         self.options = options;
-        self.launch();
+        self.restart();
     }
 
     /// Creates a project.

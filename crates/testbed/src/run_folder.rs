@@ -20,6 +20,8 @@ pub enum Source {
     Debian,
     /// Built with the Go toolchain, where there is one.
     Go,
+    /// Rights and parts of the kernel, which nothing here can install.
+    Machine,
 }
 
 impl Source {
@@ -27,6 +29,7 @@ impl Source {
         match self {
             Self::Debian => "debian",
             Self::Go => "go",
+            Self::Machine => "machine",
         }
     }
 

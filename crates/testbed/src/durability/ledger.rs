@@ -258,14 +258,17 @@ impl Ledger {
     /// Notes an upload session that was acknowledged.
     pub fn opened(&self, session: &str, repository: &str, owner: usize, digest: &str) {
         let mut state = self.state();
-        state.next();
+        let now = state.next();
+        let mut open = absent();
+        let place = open.ask(Some(()), None, now);
+        open.acknowledge(place, now);
         let upload = Upload {
             repository: repository.to_owned(),
             owner,
             digest: digest.to_owned(),
             acknowledged: 0,
             sent: 0,
-            open: Register::known(Some(())),
+            open,
         };
         state.uploads.insert(session.to_owned(), upload);
     }

@@ -5,10 +5,12 @@
 //! tick the ledger tells what must be there, what may be, and what must not.
 
 mod audit;
+mod disk;
 mod ledger;
 mod load;
 mod register;
 
 pub use audit::{Audit, Found};
+pub use disk::{Cut, Disk, FileSystem, after_a_reboot};
 pub use ledger::{Answer, Change, Ledger, Manifest, Tick, Ticket, Upload, View};
 pub use load::{Load, Rules};

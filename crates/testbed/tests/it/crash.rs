@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::process::Command;
 
 use hythe_testbed::http::Response;
@@ -90,11 +91,11 @@ fn verify(admin: &Actor, done: &Acknowledged) {
     }
 }
 
-/// Runs `hythe fsck` on the stopped server's folder; what it says is the error.
-pub(crate) fn fsck(server: &Hythe) -> Result<(), String> {
+/// Runs `hythe fsck` on a stopped server's folder; what it says is the error.
+pub(crate) fn fsck(data: &Path) -> Result<(), String> {
     let outcome = Command::new(Hythe::binary())
         .args(["fsck", "--data-dir"])
-        .arg(server.data_folder())
+        .arg(data)
         .output()
         .expect("the binary starts");
     let said =
@@ -103,7 +104,7 @@ pub(crate) fn fsck(server: &Hythe) -> Result<(), String> {
 }
 
 fn sound(server: &Hythe) {
-    fsck(server).unwrap_or_else(|said| panic!("fsck: {said}"));
+    fsck(&server.data_folder()).unwrap_or_else(|said| panic!("fsck: {said}"));
 }
 
 /// Dies at the point on each of these passes; every time, what was acknowledged must hold and the
@@ -241,7 +242,7 @@ fn dies_collecting(point: &str) {
     admin.push_image(REPOSITORY, "dropped", &dropped);
 }
 
-fn blob_files(folder: &std::path::Path) -> usize {
+fn blob_files(folder: &Path) -> usize {
     let entries = std::fs::read_dir(folder).expect("the folder is there");
     entries
         .map(|entry| entry.expect("the folder can be read").path())

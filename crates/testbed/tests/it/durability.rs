@@ -1,12 +1,13 @@
 //! Nothing that was acknowledged is lost: not to kills, power cuts, collection or a failing disk.
 //!
 //! Each family runs a load against the built binary, breaks something at random, and holds the server to
-//! the ledger of what its clients were told. A family is a function that answers its counts or the
-//! violations it found, so that `defects` can show that each family sees the defect it is there for.
+//! the ledger of what its clients were told. That each family sees the defect it is
+//! there for is shown by `defects`.
 //!
 //! `HYTHE_TESTBED_DEEP=1` selects the long run, `HYTHE_TESTBED_SEED` repeats one.
 
 mod kills;
+mod power;
 mod race;
 
 use std::fmt;
@@ -36,18 +37,15 @@ fn server(options: Options) -> Hythe {
 
 /// The administrator by a token: checking the password at each start would be most of a short round.
 fn client(server: &Hythe) -> Actor {
+    Actor::bearer(server.addr(), &token(server))
+}
+
+fn token(server: &Hythe) -> String {
     let scopes: String = (0..Rules::default().repositories)
         .map(|number| format!("&scope=repository:lab/r{number}:pull,push,delete"))
         .collect();
     let answer = server.admin().get(&format!("/token?service=hythe{scopes}")).is(200);
-    let token = answer.json()["token"].as_str().expect("a token is text").to_owned();
-    Actor::bearer(server.addr(), &token)
-}
-
-/// The variable that switches a seeded defect on.
-fn with_defect(defect: Option<&str>) -> Vec<(String, String)> {
-    let value = |name: &str| ("HYTHE_FAILPOINTS".to_owned(), format!("{name}=return"));
-    defect.map(value).into_iter().collect()
+    answer.json()["token"].as_str().expect("a token is text").to_owned()
 }
 
 /// What a family did.

@@ -8,30 +8,24 @@ use fastrand::Rng;
 use hythe_testbed::durability::{Audit, Ledger, Load, Rules, Tick};
 use hythe_testbed::{Control, Options};
 
-use super::{Counts, client, deep, seed, server, with_defect};
+use super::{Counts, client, deep, seed, server};
 use crate::crash::fsck;
 
 /// Kills of one data folder; then a fresh one, so that an audit of everything stays short.
 const KILLS_OF_A_LIFE: u64 = 10;
 
 /// Kills the server this many times; what it was then found to have lost is the error.
-pub(super) fn family(kills: u64, seed: u64, defect: Option<&str>) -> Result<Counts, String> {
+fn family(kills: u64, seed: u64) -> Result<Counts, String> {
     let mut counts = Counts::new("kill -9", seed);
     let mut rng = Rng::with_seed(seed);
     for life in 0..kills.div_ceil(KILLS_OF_A_LIFE) {
-        one_life(life, kills.min(KILLS_OF_A_LIFE), &mut rng, defect, &mut counts)?;
+        one_life(life, kills.min(KILLS_OF_A_LIFE), &mut rng, &mut counts)?;
     }
     Ok(counts)
 }
 
-fn one_life(
-    life: u64,
-    kills: u64,
-    rng: &mut Rng,
-    defect: Option<&str>,
-    counts: &mut Counts,
-) -> Result<(), String> {
-    let mut server = server(Options { environment: with_defect(defect), ..Options::default() });
+fn one_life(life: u64, kills: u64, rng: &mut Rng, counts: &mut Counts) -> Result<(), String> {
+    let mut server = server(Options::default());
     let ledger = Arc::new(Ledger::default());
     let rules = Rules { server_may_die: true, ..Rules::default() };
     let admin = client(&server);
@@ -48,7 +42,7 @@ fn one_life(
         collector.join().expect("the collector's client does not panic");
         counts.blows += 1;
         counts.calm(&ledger.complaints(), &when)?;
-        if let Err(said) = fsck(&server) {
+        if let Err(said) = fsck(&server.data_folder()) {
             return Err(counts.broken(&when, &format!("fsck: {said}")));
         }
         server.restart();
@@ -77,7 +71,7 @@ pub(super) fn collector(control: Control, over: Arc<AtomicBool>) -> std::thread:
 #[test]
 fn nothing_acknowledged_is_lost() {
     let kills = if deep() { 1_000 } else { 100 };
-    match family(kills, seed(), None) {
+    match family(kills, seed()) {
         Ok(counts) => counts.report("kills"),
         Err(lost) => panic!("{lost}"),
     }

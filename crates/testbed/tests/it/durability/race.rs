@@ -9,18 +9,18 @@ use hythe_testbed::durability::{Audit, Ledger, Load, Rules, Tick};
 use hythe_testbed::{Control, Options};
 
 use super::kills::collector;
-use super::{Counts, client, deep, seed, server, with_defect};
+use super::{Counts, client, deep, seed, server};
 
 /// How long one ledger is filled before it is held against the server and a fresh one begun.
 const STRETCH: Duration = Duration::from_secs(5);
 
 /// Races for this long; broken images and refused pushes are the error.
-pub(super) fn family(length: Duration, seed: u64, defect: Option<&str>) -> Result<Counts, String> {
+fn family(length: Duration, seed: u64) -> Result<Counts, String> {
     let mut counts = Counts::new("collection race", seed);
     let begin = Instant::now();
     let mut round = 0;
     while begin.elapsed() < length {
-        let server = server(Options { environment: with_defect(defect), ..Options::default() });
+        let server = server(Options::default());
         let ledger = Arc::new(Ledger::default());
         let admin = client(&server);
         let load = Load::start(&admin, &ledger, Rules::default(), counts.seed, round);
@@ -41,7 +41,7 @@ pub(super) fn family(length: Duration, seed: u64, defect: Option<&str>) -> Resul
 #[test]
 fn no_image_is_broken_and_no_push_refused() {
     let length = if deep() { Duration::from_mins(10) } else { Duration::from_secs(15) };
-    match family(length, seed(), None) {
+    match family(length, seed()) {
         Ok(counts) => counts.report("runs of the collector"),
         Err(broken) => panic!("{broken}"),
     }

@@ -113,7 +113,8 @@ struct Client {
 impl Client {
     fn work(&mut self) -> io::Result<()> {
         match self.rng.u32(0..100) {
-            0..50 => self.push_image(),
+            0..40 => self.push_image(),
+            40..50 => self.push_again(),
             50..60 => self.move_tag(),
             60..70 => self.delete_tag(),
             70..82 => self.delete_manifest(),
@@ -154,7 +155,7 @@ impl Client {
         let own = self.fresh();
         let own = self.ledger.remember(own);
         let config = self.ledger.remember(config.to_string().into_bytes());
-        if !self.bring_shared(&repository, &shared)?
+        if !self.bring(&repository, &shared)?
             || !self.push_blob(&repository, &own)?
             || !self.push_blob(&repository, &config)?
         {
@@ -184,8 +185,26 @@ impl Client {
         self.change(&Change::Manifest { repository, tag, manifest }, request, &[201]).map(drop)
     }
 
+    /// Deletes an image and pushes it again at once, with whatever of it is still there: as the collector comes
+    /// for its parts, they are told to exist.
+    fn push_again(&mut self) -> io::Result<()> {
+        let mine = self.ledger.manifests_of(self.owner);
+        let Some((repository, manifest)) = self.rng.choice(mine) else { return self.push_image() };
+        let digest = manifest.content.digest();
+        if !self.delete(&repository, digest)? {
+            return Ok(());
+        }
+        for part in &manifest.parts {
+            if !self.bring(&repository, part)? {
+                return Ok(());
+            }
+        }
+        let tag = self.tag();
+        self.put_manifest(repository, tag, manifest)
+    }
+
     /// As docker does: asks whether the layer is there, and sends it only if not.
-    fn bring_shared(&mut self, repository: &str, digest: &str) -> io::Result<bool> {
+    fn bring(&mut self, repository: &str, digest: &str) -> io::Result<bool> {
         let answer = self.actor.ask("HEAD", &format!("/v2/{repository}/blobs/{digest}")).attempt()?;
         match answer.status {
             200 => Ok(true),
@@ -315,9 +334,13 @@ impl Client {
     fn delete_manifest(&mut self) -> io::Result<()> {
         let mine = self.ledger.manifests_of(self.owner);
         let Some((repository, manifest)) = self.rng.choice(mine) else { return self.push_image() };
-        let digest = manifest.content.digest();
+        self.delete(&repository, manifest.content.digest()).map(drop)
+    }
+
+    fn delete(&mut self, repository: &str, digest: String) -> io::Result<bool> {
         let request = self.actor.ask("DELETE", &format!("/v2/{repository}/manifests/{digest}"));
-        self.change(&Change::DeleteManifest { repository, digest }, request, &[202]).map(drop)
+        let change = Change::DeleteManifest { repository: repository.to_owned(), digest };
+        self.change(&change, request, &[202])
     }
 
     /// Opens an upload and leaves it somewhere in the middle.

@@ -5,8 +5,22 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+/// Makes the data of a file durable.
+pub(crate) fn sync_data(file: &File) -> io::Result<()> {
+    fail::fail_point!("defect-no-sync", |_| Ok(()));
+    fail::fail_point!("defect-no-data-sync", |_| Ok(()));
+    file.sync_data()
+}
+
+/// SQLite's setting by which every commit is durable before it is answered.
+pub(crate) fn synchronous() -> &'static str {
+    fail::fail_point!("defect-no-sync", |_| "off");
+    "full"
+}
+
 /// Makes the entries of a directory durable.
 pub(crate) fn sync_directory(dir: &Path) -> io::Result<()> {
+    fail::fail_point!("defect-no-sync", |_| Ok(()));
     File::open(dir)?.sync_all()
 }
 

@@ -162,7 +162,7 @@ impl Shelf {
     /// If that fails, the file is removed: after such a failure the kernel may have dropped the pages, and a
     /// second sync would succeed without having written them.
     pub(super) fn sync_staged(&self, id: &UploadId, file: &File) -> Result<(), BlobError> {
-        file.sync_data().map_err(|error| {
+        durable::sync_data(file).map_err(|error| {
             if let Err(left) = self.discard_staged(id) {
                 tracing::warn!(error = %left, "cannot remove an upload whose data could not be synced");
             }

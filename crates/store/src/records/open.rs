@@ -51,7 +51,7 @@ fn connections(
     let mut writer = open(&path, OpenFlags::SQLITE_OPEN_READ_WRITE, options.writer_cache_kib)?;
     writer.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get::<_, String>(0))?;
     // Every commit is on disk before it is answered; group commit is what makes this cheap.
-    writer.pragma_update(None, "synchronous", "full")?;
+    writer.pragma_update(None, "synchronous", durable::synchronous())?;
     writer.pragma_update(None, "foreign_keys", true)?;
     writer.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     writer.pragma_update(None, "journal_size_limit", LOG_LIMIT)?;

@@ -14,7 +14,6 @@ mod pace;
 mod pipelining;
 mod second_paths;
 mod secrets;
-mod seeded;
 mod smuggling;
 mod stopping;
 mod wire;

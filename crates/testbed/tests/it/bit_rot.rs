@@ -224,28 +224,6 @@ fn damage_is_counted() {
     assert!(value("hythe_blobs_damaged") < 0.5);
 }
 
-/// What a client that checks nothing would keep: the seeded defect sends the last window unverified, and
-/// the test of silent rot sees it.
-#[test]
-fn the_defect_of_a_last_block_sent_early_is_seen() {
-    let server = Hythe::start(Options {
-        environment: vec![
-            ("HYTHE_SCRUB_ENABLED".to_owned(), "false".to_owned()),
-            ("HYTHE_SCRUB_AGE_DAYS".to_owned(), "0".to_owned()),
-            ("HYTHE_FAILPOINTS".to_owned(), "defect-last-block-sent=return".to_owned()),
-        ],
-        ..Options::default()
-    });
-    server.create_project("lab", Visibility::Private);
-    let admin = server.admin();
-    let bytes = noise("sent early", LARGE);
-    let digest = admin.push_blob(REPOSITORY, &bytes);
-    damage::rot(&blob_file(&server, &digest), LARGE / 2);
-    let answer = complete(|| admin.get(&path(&digest))).expect("the defect completes the answer");
-    let seen = catch_unwind(AssertUnwindSafe(|| never_wrong(Some(&answer), &bytes, "defect")));
-    assert!(seen.is_err(), "the defect is armed, and the check of the other tests does not see it");
-}
-
 /// A file that only looks different is verified once, whoever asks for which part of it at the same time.
 #[test]
 fn many_readers_of_a_touched_file() {

@@ -15,6 +15,7 @@ mod bit_rot;
 mod clients;
 mod conformance;
 mod crash;
+mod defects;
 mod disk_full;
 mod durability;
 mod house;

@@ -90,6 +90,14 @@ impl FileSystem {
 pub struct Cut {
     system: FileSystem,
     platter: Platter,
+    lost: usize,
+}
+
+impl Cut {
+    /// How many blocks that were written, but not flushed, it lost.
+    pub fn lost(&self) -> usize {
+        self.lost
+    }
 }
 
 /// A mounted disk.
@@ -107,7 +115,7 @@ impl Disk {
     /// Where [`FileSystem::missing`] has something to say.
     pub fn fresh(system: FileSystem) -> Self {
         let platter = system.format();
-        Self::mount(&Cut { system, platter }).unwrap_or_else(|error| panic!("a fresh disk: {error}"))
+        Self::mount(&Cut { system, platter, lost: 0 }).unwrap_or_else(|error| panic!("a fresh disk: {error}"))
     }
 
     /// The disk after the power is back; the file system does what it does after a cut.
@@ -136,8 +144,8 @@ impl Disk {
 
     /// What would be left if the power went now. The disk itself goes on.
     pub fn cut(&self, rng: &mut Rng) -> Cut {
-        let platter = self.platter.lock().expect("nobody panics at the platter").cut(rng);
-        Cut { system: self.system, platter }
+        let (platter, lost) = self.platter.lock().expect("nobody panics at the platter").cut(rng);
+        Cut { system: self.system, platter, lost }
     }
 }
 

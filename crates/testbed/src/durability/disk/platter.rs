@@ -56,8 +56,8 @@ impl Platter {
         self.cached.clear();
     }
 
-    /// The disk as it would be found if the power went now: chance decides what the cache lost.
-    pub(super) fn cut(&self, rng: &mut Rng) -> Self {
+    /// The disk as it would be found if the power went now, and how many writes chance lost of the cache.
+    pub(super) fn cut(&self, rng: &mut Rng) -> (Self, usize) {
         let mut left = self.durable.clone();
         // All, nothing, the oldest writes, or each with the same chance.
         let (among, chance) = match rng.u8(0..8) {
@@ -66,8 +66,10 @@ impl Platter {
             2..4 => (rng.usize(0..=self.cached.len()), 1.0),
             _ => (self.cached.len(), rng.f64()),
         };
+        let mut lost = self.cached.len() - among;
         for (number, written) in &self.cached[..among] {
             if rng.f64() >= chance {
+                lost += 1;
                 continue;
             }
             let torn = chance < 1.0 && rng.u8(0..8) == 0;
@@ -75,7 +77,7 @@ impl Platter {
                 if torn { Arc::new(torn_write(left.get(number), written, rng)) } else { Arc::clone(written) };
             left.insert(*number, block);
         }
-        Self { durable: left, ..Self::default() }
+        (Self { durable: left, ..Self::default() }, lost)
     }
 }
 
@@ -135,7 +137,8 @@ mod tests {
         platter.write(2 * BLOCK, &[4; BLOCK]);
         let mut seen = std::collections::BTreeSet::new();
         for seed in 0..2000 {
-            let cut = platter.cut(&mut Rng::with_seed(seed));
+            let (cut, lost) = platter.cut(&mut Rng::with_seed(seed));
+            assert!(lost <= 3);
             let bytes = read(&cut, 0, 4 * BLOCK);
             assert!(bytes[..BLOCK].iter().chain(&bytes[3 * BLOCK..]).all(|byte| *byte == 1));
             for (sector, at) in bytes.chunks(SECTOR).zip(0..) {
@@ -158,7 +161,8 @@ mod tests {
         platter.write(7, &[5; 3 * BLOCK]);
         platter.flush();
         for seed in 0..50 {
-            assert_eq!(read(&platter.cut(&mut Rng::with_seed(seed)), 7, 3 * BLOCK), [5; 3 * BLOCK]);
+            let (cut, lost) = platter.cut(&mut Rng::with_seed(seed));
+            assert_eq!((read(&cut, 7, 3 * BLOCK), lost), (vec![5; 3 * BLOCK], 0));
         }
     }
 }

@@ -18,18 +18,20 @@ use crate::crash::fsck;
 const CUTS_OF_A_LIFE: u64 = 10;
 
 /// Cuts the power this many times; what was then found to be lost is the error.
-fn family(system: FileSystem, cuts: u64, seed: u64) -> Result<Counts, String> {
+fn family(system: FileSystem, cuts: u64, seed: u64) -> Result<(Counts, usize), String> {
     let mut counts = Counts::new(&format!("power cuts on {}", system.name()), seed);
     let mut rng = Rng::with_seed(seed);
+    let mut lost = 0;
     while counts.blows < cuts {
         let cuts = CUTS_OF_A_LIFE.min(cuts - counts.blows);
-        one_life(system, cuts, &mut rng, &mut counts)?;
+        lost += one_life(system, cuts, &mut rng, &mut counts)?;
     }
-    Ok(counts)
+    Ok((counts, lost))
 }
 
-/// One load, the cuts taken beside it, and then an audit of what each of them left.
-fn one_life(system: FileSystem, cuts: u64, rng: &mut Rng, counts: &mut Counts) -> Result<(), String> {
+/// One load, the cuts taken beside it, and then an audit of what each of them left. Answers how many unflushed
+/// blocks they took with them.
+fn one_life(system: FileSystem, cuts: u64, rng: &mut Rng, counts: &mut Counts) -> Result<usize, String> {
     let disk = Disk::fresh(system);
     let data = Some(disk.path().join("data"));
     let server = server(Options { data, ..Options::default() });
@@ -52,7 +54,9 @@ fn one_life(system: FileSystem, cuts: u64, rng: &mut Rng, counts: &mut Counts) -
     drop(server);
     drop(disk);
     counts.calm(&ledger.complaints(), "beside the cuts")?;
+    let mut lost = 0;
     for (tick, cut) in taken {
+        lost += cut.lost();
         let when = format!("after cut {}", counts.blows);
         counts.blows += 1;
         match found(&cut, &ledger.view(tick), &token) {
@@ -60,7 +64,7 @@ fn one_life(system: FileSystem, cuts: u64, rng: &mut Rng, counts: &mut Counts) -
             Err(what) => return Err(counts.broken(&when, &what)),
         }
     }
-    Ok(())
+    Ok(lost)
 }
 
 /// What a server finds on the disk when the power is back.
@@ -93,7 +97,9 @@ fn nothing_is_lost_on(system: FileSystem) {
     }
     let cuts = if deep() { 120 } else { 4 };
     match family(system, cuts, seed()) {
-        Ok(counts) => counts.report("cuts"),
+        Ok((counts, lost)) => {
+            counts.report(&format!("cuts, which took {lost} unflushed blocks with them"));
+        }
         Err(lost) => panic!("{lost}"),
     }
 }

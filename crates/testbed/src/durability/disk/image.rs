@@ -12,7 +12,7 @@ use fuser::{
     ReplyData, ReplyEmpty, ReplyEntry, ReplyWrite, Request, WriteFlags,
 };
 
-use super::platter::Platter;
+use super::plug::Powered;
 
 pub(super) const NAME: &str = "disk.img";
 
@@ -21,13 +21,13 @@ const VALID: Duration = Duration::from_hours(1);
 const FILE: INodeNo = INodeNo(2);
 
 pub(super) struct Image {
-    pub(super) platter: Arc<Mutex<Platter>>,
+    pub(super) disk: Arc<Mutex<Powered>>,
     pub(super) size: usize,
 }
 
 impl Image {
-    fn platter(&self) -> MutexGuard<'_, Platter> {
-        self.platter.lock().expect("nobody panics at the platter")
+    fn disk(&self) -> MutexGuard<'_, Powered> {
+        self.disk.lock().expect("nobody panics at the disk")
     }
 
     fn attributes(&self, inode: INodeNo) -> Option<FileAttr> {
@@ -94,7 +94,7 @@ impl Filesystem for Image {
             return reply.error(Errno::EINVAL);
         };
         let mut bytes = vec![0; length];
-        self.platter().read(offset, &mut bytes);
+        self.disk().platter.read(offset, &mut bytes);
         reply.data(&bytes);
     }
 
@@ -113,12 +113,12 @@ impl Filesystem for Image {
         let Some((offset, length)) = self.within(offset, bytes.len()) else {
             return reply.error(Errno::ENOSPC);
         };
-        self.platter().write(offset, &bytes[..length]);
+        self.disk().write(offset, &bytes[..length]);
         reply.written(u32::try_from(length).expect("the kernel asks for less than 4 GiB"));
     }
 
     fn fsync(&self, _: &Request, _: INodeNo, _: FileHandle, _: bool, reply: ReplyEmpty) {
-        self.platter().flush();
+        self.disk().flush();
         reply.ok();
     }
 }

@@ -6,12 +6,15 @@
 
 mod image;
 mod platter;
+mod plug;
 
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, Mutex};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use fastrand::Rng;
 use fuser::{BackgroundSession, MountOption};
@@ -19,9 +22,13 @@ use fuser::{BackgroundSession, MountOption};
 use crate::run_folder;
 use image::Image;
 use platter::Platter;
+use plug::{Moment, Plug, Powered};
 
 /// Room for one life of a load; what is not written costs nothing.
 const SIZE: usize = 512 << 20;
+
+/// A disk that nobody asks for this long is cut as it is.
+const QUIET: Duration = Duration::from_secs(1);
 
 /// A file system that can be put on the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,8 +110,11 @@ impl Cut {
 /// A mounted disk.
 pub struct Disk {
     system: FileSystem,
-    platter: Arc<Mutex<Platter>>,
-    session: Option<BackgroundSession>,
+    inside: Arc<Mutex<Powered>>,
+    /// Answers for the file until nobody uses it.
+    #[expect(dead_code, reason = "the file lives as long as this does")]
+    session: BackgroundSession,
+    device: PathBuf,
     folder: PathBuf,
 }
 
@@ -123,17 +133,17 @@ impl Disk {
     /// # Errors
     /// What `mount` said, when the file system cannot be mounted.
     pub fn mount(cut: &Cut) -> Result<Self, String> {
-        let platter = Arc::new(Mutex::new(cut.platter.clone()));
+        let inside = Arc::new(Mutex::new(Powered { platter: cut.platter.clone(), plug: None }));
         let (device, folder) = (run_folder::fresh("device"), run_folder::fresh("disk"));
         let mut config = fuser::Config::default();
         config.mount_options = vec![MountOption::FSName("hythe-testbed".to_owned())];
-        let image = Image { platter: Arc::clone(&platter), size: SIZE };
+        let image = Image { disk: Arc::clone(&inside), size: SIZE };
         let session =
             fuser::spawn_mount(image, &device, &config).map_err(|error| format!("FUSE: {error}"))?;
-        let disk = Self { system: cut.system, platter, session: Some(session), folder };
+        let disk = Self { system: cut.system, inside, session, device, folder };
         let mut mount = Command::new("mount");
         mount.args(["-t", cut.system.name(), "-o", cut.system.mount_options()]);
-        run(mount.arg(device.join(image::NAME)).arg(&disk.folder))?;
+        run(mount.arg(disk.device.join(image::NAME)).arg(&disk.folder))?;
         Ok(disk)
     }
 
@@ -142,19 +152,40 @@ impl Disk {
         &self.folder
     }
 
-    /// What would be left if the power went now. The disk itself goes on.
-    pub fn cut(&self, rng: &mut Rng) -> Cut {
-        let (platter, lost) = self.platter.lock().expect("nobody panics at the platter").cut(rng);
-        Cut { system: self.system, platter, lost }
+    /// What would be left if the power went at some request soon, and what `look` saw at that moment. The
+    /// disk itself goes on after that.
+    pub fn cut<T>(&self, rng: &mut Rng, look: impl FnOnce() -> T) -> (T, Cut) {
+        let moment =
+            if rng.bool() { Moment::Flush(rng.usize(1..=8)) } else { Moment::Write(rng.usize(1..=64)) };
+        let ((pulled, taken), (resume, go_on)) = (channel(), channel());
+        self.inside().plug = Some(Plug { moment, pulled, go_on });
+        if let Ok(platter) = taken.recv_timeout(QUIET) {
+            let seen = look();
+            drop(resume);
+            return self.left(rng, seen, &platter);
+        }
+        // If the plug is pulled at this very moment, it must not wait for us.
+        drop(resume);
+        let mut inside = self.inside();
+        inside.plug = None;
+        self.left(rng, look(), &inside.platter)
+    }
+
+    fn left<T>(&self, rng: &mut Rng, seen: T, platter: &Platter) -> (T, Cut) {
+        let (platter, lost) = platter.cut(rng);
+        (seen, Cut { system: self.system, platter, lost })
+    }
+
+    fn inside(&self) -> MutexGuard<'_, Powered> {
+        self.inside.lock().expect("nobody panics at the disk")
     }
 }
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        // A disk that is still in use goes when its user has ended; one that was never mounted is no loss.
-        let _ = Command::new("umount").arg("-l").arg(&self.folder).output();
-        if let Some(Err(error)) = self.session.take().map(BackgroundSession::umount_and_join) {
-            run_folder::report("durability", &format!("a disk is left mounted: {error}"));
+        // What is still in use goes when its user has ended; what was never mounted is no loss.
+        for mounted in [&self.folder, &self.device] {
+            let _ = Command::new("umount").arg("-l").arg(mounted).output();
         }
     }
 }

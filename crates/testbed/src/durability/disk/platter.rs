@@ -56,6 +56,12 @@ impl Platter {
         self.cached.clear();
     }
 
+    /// The disk without its cache.
+    #[cfg(test)]
+    pub(super) fn durable(&self) -> Self {
+        Self { durable: self.durable.clone(), ..Self::default() }
+    }
+
     /// The disk as it would be found if the power went now, and how many writes chance lost of the cache.
     pub(super) fn cut(&self, rng: &mut Rng) -> (Self, usize) {
         let mut left = self.durable.clone();

@@ -44,9 +44,8 @@ fn one_life(system: FileSystem, cuts: u64, rng: &mut Rng, counts: &mut Counts) -
     let mut taken = Vec::new();
     for _ in 0..cuts {
         std::thread::sleep(Duration::from_millis(rng.u64(20..400)));
-        // What is answered before this tick was on the disk before the cut.
-        let tick = ledger.now();
-        taken.push((tick, disk.cut(rng)));
+        // What is answered by the tick of this moment must be on the disk.
+        taken.push(disk.cut(rng, || ledger.now()));
     }
     counts.works += load.stop();
     over.store(true, Ordering::Relaxed);

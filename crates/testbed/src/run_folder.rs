@@ -10,6 +10,7 @@
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -94,6 +95,16 @@ pub(crate) fn forget_process(pid: i32) {
     let _ = fs::remove_file(FOLDER.join("pids").join(pid.to_string()));
 }
 
+/// Unmounts what a killed test program left mounted in its folder, the newest first.
+fn unmount_under(folder: &Path) {
+    let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
+    let points = mounts.lines().filter_map(|line| line.split(' ').nth(1));
+    for point in points.filter(|point| Path::new(point).starts_with(folder)).rev() {
+        // What we may not unmount belongs to somebody else, as below.
+        let _ = Command::new("umount").args(["-l", point]).status();
+    }
+}
+
 /// The folder for a run outside `./test`, after removing those of dead runs.
 fn own_folder() -> PathBuf {
     const PREFIX: &str = "hythe-testbed-";
@@ -106,6 +117,7 @@ fn own_folder() -> PathBuf {
             .and_then(|pid| pid.parse::<u32>().ok())
             .is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists());
         if dead {
+            unmount_under(&entry.path());
             // A folder we may not remove belongs to somebody else and is no concern of this run.
             let _ = fs::remove_dir_all(entry.path());
         }

@@ -4,6 +4,7 @@
 //! transaction of the records; every "this blob exists" takes a lease.
 
 pub mod access;
+pub mod backup;
 mod caches;
 pub mod check;
 pub mod collect;

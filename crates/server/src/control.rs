@@ -6,6 +6,7 @@ use axum::response::Response;
 use axum::routing::post;
 use axum::{Json, Router};
 use hythe_registry::Registry;
+use hythe_registry::backup::BackupOptions;
 use hythe_registry::check::CheckOptions;
 use hythe_registry::collect::{CollectOptions, CollectReport};
 use serde::{Deserialize, Serialize};
@@ -35,7 +36,11 @@ impl GcRequest {
 }
 
 pub(crate) fn router(registry: Registry) -> Router {
-    Router::new().route("/gc", post(gc)).route("/fsck", post(fsck)).with_state(registry)
+    Router::new()
+        .route("/gc", post(gc))
+        .route("/fsck", post(fsck))
+        .route("/backup", post(backup))
+        .with_state(registry)
 }
 
 async fn gc(
@@ -47,4 +52,8 @@ async fn gc(
 
 async fn fsck(State(registry): State<Registry>, Document(options): Document<CheckOptions>) -> Response {
     told::answer(|progress| async move { registry.check(options, &progress).await })
+}
+
+async fn backup(State(registry): State<Registry>, Document(options): Document<BackupOptions>) -> Response {
+    told::answer(|progress| async move { registry.backup(options, &progress).await })
 }

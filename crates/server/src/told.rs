@@ -10,7 +10,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use futures_util::stream;
 use http::{HeaderValue, header};
-use hythe_registry::{Error, Progress, Reporter};
+use hythe_registry::{Progress, Reporter};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
@@ -31,16 +31,17 @@ pub enum Told<T> {
     Failed(String),
 }
 
-type Work<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
+type Work<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
 
 /// An answer that tells of `work` until it is done.
-pub(crate) fn answer<T, F>(work: impl FnOnce(Reporter) -> F) -> Response
+pub(crate) fn answer<T, E, F>(work: impl FnOnce(Reporter) -> F) -> Response
 where
     T: Serialize + Send + 'static,
-    F: Future<Output = Result<T, Error>> + Send + 'static,
+    E: std::error::Error + Send + 'static,
+    F: Future<Output = Result<T, E>> + Send + 'static,
 {
     let (reporter, progress) = Reporter::new();
-    let work: Work<T> = Box::pin(work(reporter));
+    let work: Work<T, E> = Box::pin(work(reporter));
     let lines = stream::unfold(Some((work, progress)), async |state| {
         let (mut work, mut progress) = state?;
         let told = tokio::select! {

@@ -95,6 +95,11 @@ impl DataFolder {
         self.dir.join("quarantine")
     }
 
+    /// There while a restore fills the folder.
+    pub(crate) fn restoring_path(&self) -> PathBuf {
+        self.dir.join("restoring")
+    }
+
     pub(crate) fn uploads_path(&self) -> PathBuf {
         self.dir.join("uploads")
     }

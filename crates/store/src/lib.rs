@@ -6,12 +6,14 @@
 pub mod blobs;
 pub mod records;
 
+mod backup;
 mod clock;
 #[cfg(feature = "failpoints")]
 pub mod crash;
 mod durable;
 mod folder;
 
+pub use backup::{BackupFolder, BackupFolderError, RestoreFolder};
 pub use blobs::{BlobError, BlobFile, BlobStream, Blobs, Disk, FileState, Latch, Staged, Upload, Verdict};
 pub use clock::{Clock, ManualClock, SharedClock, SystemClock, Timestamp};
 pub use folder::{DataFolder, FolderError};
@@ -41,6 +43,9 @@ pub enum StoreError {
     /// The records could not be opened or brought to the current schema.
     #[error("cannot open the records: {0}")]
     Records(#[from] RecordError),
+    /// A restore into the folder was interrupted.
+    #[error("a restore into this folder did not come to its end; empty the folder and restore again")]
+    Unfinished,
 }
 
 /// Blobs, records and the clock they are dated by. A clone is another handle on the same store.
@@ -60,6 +65,17 @@ impl Store {
     ///
     /// Needs no runtime; the returned handles do.
     pub fn open(folder: &DataFolder, clock: SharedClock, options: StoreOptions) -> Result<Self, StoreError> {
+        if folder.restoring_path().exists() {
+            return Err(StoreError::Unfinished);
+        }
+        Self::open_unfinished(folder, clock, options)
+    }
+
+    fn open_unfinished(
+        folder: &DataFolder,
+        clock: SharedClock,
+        options: StoreOptions,
+    ) -> Result<Self, StoreError> {
         let blobs = Blobs::in_folder(folder, options.reserve_bytes)?;
         let records = Records::open(folder, options.records)?;
         Ok(Self { blobs, records, clock })

@@ -54,6 +54,30 @@ pub(crate) struct FsckArguments {
     pub(crate) dry_run: bool,
 }
 
+/// `hythe backup`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct BackupArguments {
+    #[command(flatten)]
+    pub(crate) source: ConfigSource,
+    /// Where it goes: a new or empty folder, or one with an earlier backup, which is brought up to date.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to: PathBuf,
+    /// Copy what could be linked. Files are linked where both folders lie on one file system: that takes no room,
+    /// and does not protect against the loss of the disk.
+    #[arg(long)]
+    pub(crate) copy: bool,
+}
+
+/// `hythe restore`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RestoreArguments {
+    #[command(flatten)]
+    pub(crate) source: ConfigSource,
+    /// The folder with the backup. It is only read.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) from: PathBuf,
+}
+
 /// `hythe completions`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct CompletionsArguments {

@@ -9,7 +9,9 @@ mod objects;
 mod serve;
 
 pub(crate) use connection::{Connection, LoginArguments, LogoutArguments, NewPassword, Server};
-pub(crate) use maintenance::{CompletionsArguments, ConfigCommand, FsckArguments, GcArguments};
+pub(crate) use maintenance::{
+    BackupArguments, CompletionsArguments, ConfigCommand, FsckArguments, GcArguments, RestoreArguments,
+};
 pub(crate) use objects::{
     Days, MemberCommand, ProjectCommand, RepositoryCommand, UploadCommand, UserCommand,
 };
@@ -80,6 +82,10 @@ pub(crate) enum Command {
     Gc(GcArguments),
     /// Check everything that is kept: in the running server, or in the folder when none runs.
     Fsck(FsckArguments),
+    /// Back up everything that is kept, while the server runs or not; again, to bring a backup up to date.
+    Backup(BackupArguments),
+    /// Fill an empty data folder from a backup, and compare every byte with its digest.
+    Restore(RestoreArguments),
     /// Print a completion script for a shell.
     Completions(CompletionsArguments),
     /// Print the version.

@@ -1,5 +1,6 @@
 //! One file per command: ask the room that knows, hand the answer to the printer.
 
+mod backup;
 mod config;
 mod fsck;
 mod gc;
@@ -49,6 +50,8 @@ pub(crate) fn run(arguments: Arguments, printer: Printer) -> Result<(), Failure>
         Command::Quickstart(arguments) => quickstart::run(arguments, &global, printer),
         Command::Gc(arguments) => gc::run(arguments, &global, printer),
         Command::Fsck(arguments) => fsck::run(arguments, &global, printer),
+        Command::Backup(arguments) => backup::backup(arguments, &global, printer),
+        Command::Restore(arguments) => backup::restore(arguments, &global, printer),
         Command::Config(command) => config::run(command, printer),
         Command::Completions(arguments) => completions(arguments.shell, printer),
         Command::Version => {

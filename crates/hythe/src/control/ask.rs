@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use hythe_api::Problem;
 use hythe_outbound::{Method, Outbound, OutboundError, Request, Response, Url};
+use hythe_registry::backup::{BackupOptions, BackupReport};
 use hythe_registry::check::{CheckOptions, CheckReport};
 use hythe_registry::collect::{CollectOptions, CollectReport};
 use hythe_server::Told;
@@ -77,6 +78,11 @@ impl Server {
     /// Runs a check in the server and waits for its end.
     pub(crate) async fn check(&self, options: CheckOptions, bar: &Bar) -> Result<CheckReport, AskError> {
         self.follow("fsck", &options, bar).await
+    }
+
+    /// Has the server make a backup and waits for its end.
+    pub(crate) async fn backup(&self, options: &BackupOptions, bar: &Bar) -> Result<BackupReport, AskError> {
+        self.follow("backup", options, bar).await
     }
 
     async fn post<Q: Serialize, A: DeserializeOwned>(&self, what: &str, question: &Q) -> Result<A, AskError> {

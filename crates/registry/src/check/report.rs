@@ -18,7 +18,7 @@ pub struct Listed {
 }
 
 impl Listed {
-    pub(super) fn add(&mut self, digest: &Digest) {
+    pub(crate) fn add(&mut self, digest: &Digest) {
         self.count += 1;
         if self.digests.len() < NAMED {
             self.digests.push(digest.to_string());

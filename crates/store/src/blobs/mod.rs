@@ -7,6 +7,7 @@
 
 mod blocking;
 mod checkpoint;
+mod duplicate;
 mod error;
 mod latch;
 mod quarantine;
@@ -22,6 +23,7 @@ mod write;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use duplicate::Linked;
 pub use error::BlobError;
 pub use latch::Latch;
 pub use read::{BlobFile, BlobStream};

@@ -177,14 +177,8 @@ impl Shelf {
         let algorithm = digest.algorithm();
         fail::fail_point!("blob-before-sync", |kind| Err(super::injected(kind)));
         self.sync_staged(id, file)?;
-        let directory = self.directory_of(&hex, algorithm);
+        let directory = self.make_directory_of(digest)?;
         let known = self.durable_flag(algorithm, &hex);
-        if !known.load(Ordering::Acquire) {
-            durable::make_directory(&directory)?;
-            fail::fail_point!("blob-directory-made", |kind| Err(super::injected(kind)));
-            durable::sync_parent(&directory)?;
-            known.store(true, Ordering::Release);
-        }
         // As late as can be: a failure above leaves a file that a later request may still write to.
         file.set_permissions(Permissions::from_mode(0o444))?;
         fail::fail_point!("blob-before-rename", |kind| Err(super::injected(kind)));
@@ -205,6 +199,20 @@ impl Shelf {
         fail::fail_point!("blob-after-dirsync", |kind| Err(super::injected(kind)));
         found(fs::remove_file(self.state_path(id)))?;
         Ok(FileState::of(&file.metadata()?))
+    }
+
+    /// The directory of a blob, made and durable in its parent.
+    pub(super) fn make_directory_of(&self, digest: &Digest) -> Result<PathBuf, BlobError> {
+        let hex = digest.hex();
+        let directory = self.directory_of(&hex, digest.algorithm());
+        let known = self.durable_flag(digest.algorithm(), &hex);
+        if !known.load(Ordering::Acquire) {
+            durable::make_directory(&directory)?;
+            fail::fail_point!("blob-directory-made", |kind| Err(super::injected(kind)));
+            durable::sync_parent(&directory)?;
+            known.store(true, Ordering::Release);
+        }
+        Ok(directory)
     }
 
     fn durable_flag(&self, algorithm: Algorithm, hex: &str) -> &AtomicBool {

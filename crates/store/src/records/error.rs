@@ -45,6 +45,17 @@ pub enum RecordError {
     Open(#[source] Arc<std::io::Error>),
 }
 
+impl RecordError {
+    /// A file of the records could not be made or read.
+    pub(crate) fn opening(error: std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Self::NoSpace,
+            std::io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly,
+            _ => Self::Open(Arc::new(error)),
+        }
+    }
+}
+
 impl From<rusqlite::Error> for RecordError {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {

@@ -182,6 +182,16 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    /// Writes this snapshot, whole, into the empty file `to`. Writers go on meanwhile.
+    pub(crate) fn copy_to(&self, to: &std::path::Path) -> Result<(), RecordError> {
+        let mut copy = rusqlite::Connection::open(to)?;
+        match rusqlite::backup::Backup::new(self.connection, &mut copy)?.step(-1)? {
+            rusqlite::backup::StepResult::Done => {}
+            _ => return Err(RecordError::Lost),
+        }
+        copy.close().map_err(|(_, error)| error.into())
+    }
+
     /// The connection, for the typed functions of the aggregates. Use `prepare_cached`.
     pub(crate) fn conn(&self) -> &'a rusqlite::Connection {
         self.connection

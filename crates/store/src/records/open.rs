@@ -4,7 +4,6 @@ use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
@@ -43,11 +42,7 @@ fn connections(
     options: RecordsOptions,
 ) -> Result<(Connection, Vec<Connection>), RecordError> {
     let path = folder.records_path();
-    create_private(&path, folder.dir()).map_err(|error| match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => RecordError::NoSpace,
-        io::ErrorKind::ReadOnlyFilesystem => RecordError::ReadOnly,
-        _ => RecordError::Open(Arc::new(error)),
-    })?;
+    create_private(&path, folder.dir()).map_err(RecordError::opening)?;
     let mut writer = open(&path, OpenFlags::SQLITE_OPEN_READ_WRITE, options.writer_cache_kib)?;
     writer.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get::<_, String>(0))?;
     // Every commit is on disk before it is answered; group commit is what makes this cheap.

@@ -164,6 +164,12 @@ impl Writer<'_> {
         Ok(self.conn().prepare_cached(sql)?.execute([&row.id.as_bytes()[..]])? == 1)
     }
 
+    /// Forgets every upload, and what is owed to the disk for blobs that are gone: a copy of the records has the
+    /// bytes of neither.
+    pub fn forget_uploads_and_trash(&mut self) -> Result<(), RecordError> {
+        Ok(self.conn().execute_batch("DELETE FROM uploads; DELETE FROM trash")?)
+    }
+
     fn extend_token(
         &mut self,
         token: &str,

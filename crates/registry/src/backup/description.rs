@@ -1,0 +1,157 @@
+//! What is said of a backup: beside it, to whoever made it, and when it cannot be made.
+
+use std::io;
+use std::path::Path;
+
+use hythe_oci::Digest;
+use hythe_store::{BackupFolderError, BlobError, RecordError, StoreError};
+use serde::{Deserialize, Serialize};
+
+use crate::Error;
+use crate::check::Listed;
+use crate::collect::Tally;
+
+/// The form of backups that this version writes; it reads this and all before.
+const FORMAT: u32 = 1;
+
+/// The file beside a backup.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Description {
+    format: u32,
+    /// The version of Hythe that wrote it.
+    hythe: String,
+    /// False while it is being written.
+    complete: bool,
+    /// The moment whose state it holds (RFC 3339).
+    #[serde(default)]
+    made: Option<String>,
+    #[serde(default)]
+    records: Option<Digest>,
+    #[serde(default)]
+    blobs: Tally,
+    #[serde(default)]
+    damaged: u64,
+}
+
+impl Description {
+    pub(super) fn begun() -> Self {
+        Self {
+            format: FORMAT,
+            hythe: env!("CARGO_PKG_VERSION").to_owned(),
+            complete: false,
+            made: None,
+            records: None,
+            blobs: Tally::default(),
+            damaged: 0,
+        }
+    }
+
+    pub(super) fn complete(report: &BackupReport, records: Digest) -> Self {
+        let all = [report.linked, report.copied, report.kept];
+        Self {
+            complete: true,
+            made: Some(report.made.clone()),
+            records: Some(records),
+            blobs: Tally {
+                count: all.iter().map(|tally| tally.count).sum(),
+                bytes: all.iter().map(|tally| tally.bytes).sum(),
+            },
+            damaged: report.damaged.count,
+            ..Self::begun()
+        }
+    }
+
+    pub(super) fn json(&self) -> Result<Vec<u8>, BackupError> {
+        Ok(serde_json::to_vec_pretty(self).map_err(io::Error::from)?)
+    }
+
+    /// Reads a description; only of a backup that is complete and that this version can read. Answers the moment
+    /// it was made, the digest of its records, and its bytes.
+    pub(super) fn read(text: &[u8], from: &Path) -> Result<(String, Digest, u64), BackupError> {
+        let from = from.display().to_string();
+        let Ok(description) = serde_json::from_slice::<Self>(text) else {
+            return Err(BackupError::NoBackup(from));
+        };
+        if description.format > FORMAT {
+            return Err(BackupError::Newer(from, description.hythe));
+        }
+        match (description.complete, description.made, description.records) {
+            (true, Some(made), Some(records)) => Ok((made, records, description.blobs.bytes)),
+            _ => Err(BackupError::Incomplete(from)),
+        }
+    }
+}
+
+/// What a backup took.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupReport {
+    /// The moment whose state it holds (RFC 3339).
+    pub made: String,
+    /// Blobs whose files got a second name.
+    pub linked: Tally,
+    /// Blobs that were copied, and compared with their digests.
+    pub copied: Tally,
+    /// Blobs that an earlier backup in the same folder held already.
+    pub kept: Tally,
+    /// Blobs of an earlier backup that are not needed any more.
+    pub removed: u64,
+    /// Blobs that are damaged or missing in the registry, and so in the backup.
+    pub damaged: Listed,
+}
+
+/// What a restore brought back.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestoreReport {
+    /// The moment whose state is restored (RFC 3339).
+    pub made: String,
+    /// Blobs copied, each compared with its digest.
+    pub restored: Tally,
+    /// Blobs that are damaged or missing in the backup. They are marked, and pushing them again heals them.
+    pub damaged: Listed,
+}
+
+/// Why there is no backup, or no restored folder.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    /// A collection or another backup runs.
+    #[error("A collection or another backup is under way: try again when it has ended.")]
+    Taken,
+    /// The folder is somebody else's.
+    #[error("The folder {0} cannot be used: {1}.")]
+    Folder(String, #[source] BackupFolderError),
+    /// There is no backup.
+    #[error("There is no backup in {0}.")]
+    NoBackup(String),
+    /// The backup was interrupted.
+    #[error("The backup in {0} is not complete: its last run was interrupted. Run it again.")]
+    Incomplete(String),
+    /// The backup is from the future.
+    #[error(
+        "The backup in {0} was made by Hythe {1}, which writes a newer form: restore it with that version."
+    )]
+    Newer(String, String),
+    /// The records are not those that were backed up.
+    #[error("The records of the backup in {0} are damaged: their digest is not the one that was noted.")]
+    RecordsDamaged(String),
+    /// The store in the folder cannot be opened.
+    #[error("The backup's store cannot be used")]
+    Store(#[from] StoreError),
+    /// Records failed.
+    #[error("The records cannot be read or written")]
+    Records(#[from] RecordError),
+    /// Blobs failed.
+    #[error("The blobs cannot be read or written")]
+    Blobs(#[from] BlobError),
+    /// The registry failed.
+    #[error(transparent)]
+    Registry(Box<Error>),
+    /// The disk failed.
+    #[error("The folder cannot be read or written")]
+    Io(#[from] io::Error),
+}
+
+impl BackupError {
+    pub(super) fn folder(dir: &Path, error: BackupFolderError) -> Self {
+        Self::Folder(dir.display().to_string(), error)
+    }
+}

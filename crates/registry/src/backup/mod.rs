@@ -1,0 +1,160 @@
+//! Backups: the records as they are at one moment, then every blob they name.
+//!
+//! Invariants: while a backup runs nothing is collected, so that what its records name is still there when its turn
+//! comes; a backup is called complete only once all of it is on the disk. Uploads under way are no part of it.
+
+mod description;
+mod restore;
+
+pub use description::{BackupError, BackupReport, RestoreReport};
+pub use restore::restore;
+
+use std::path::PathBuf;
+
+use hythe_oci::{Algorithm, Digest};
+use hythe_store::records::jobs::Job;
+use hythe_store::records::stamps::StoredBlob;
+use hythe_store::{BackupFolder, Store};
+use serde::{Deserialize, Serialize};
+
+use crate::progress::Reporter;
+use crate::{Error, Registry};
+use description::Description;
+
+/// Blobs that are looked at together.
+const PAGE: u32 = 500;
+
+/// How a backup is made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackupOptions {
+    /// The folder it goes to: a new one, an empty one, or one with an earlier backup, of which what is still needed
+    /// is kept.
+    pub to: PathBuf,
+    /// Copy files that could be linked.
+    #[serde(default)]
+    pub copy: bool,
+}
+
+/// A backup under way.
+struct Backup<'a> {
+    registry: &'a Registry,
+    store: Store,
+    copy: bool,
+    report: BackupReport,
+}
+
+impl Registry {
+    /// Makes a backup, or brings an earlier one up to date. Pushes and pulls go on meanwhile.
+    pub async fn backup(
+        &self,
+        options: BackupOptions,
+        progress: &Reporter,
+    ) -> Result<BackupReport, BackupError> {
+        let made =
+            self.holding(Job::Collect, async |_| Ok(self.backup_held(&options, progress).await)).await?;
+        made.ok_or(BackupError::Taken)?
+    }
+
+    async fn backup_held(
+        &self,
+        options: &BackupOptions,
+        progress: &Reporter,
+    ) -> Result<BackupReport, BackupError> {
+        let folder =
+            BackupFolder::take(&options.to).map_err(|error| BackupError::folder(&options.to, error))?;
+        folder.describe(&Description::begun().json()?)?;
+        let report = BackupReport { made: self.now().rfc3339(), ..BackupReport::default() };
+        folder.take_records(self.records()).await?;
+        let store = folder.store(self.inner.store.clock.clone())?;
+        store.records.write(|w| w.forget_uploads_and_trash()).await?;
+        let mut backup = Backup { registry: self, store, copy: options.copy, report };
+        backup.blobs(progress).await?;
+        backup.prune().await?;
+        let Backup { store, report, .. } = backup;
+        store.records.close().await;
+        let records = folder.records_digest()?;
+        folder.describe(&Description::complete(&report, records).json()?)?;
+        Ok(report)
+    }
+}
+
+impl Backup<'_> {
+    async fn blobs(&mut self, progress: &Reporter) -> Result<(), BackupError> {
+        progress.expect(self.store.records.read(|r| r.blob_bytes()).await?);
+        let mut last = None;
+        loop {
+            let page = self.store.records.read(move |r| r.stored_blobs(last.as_ref(), PAGE)).await?;
+            let Some((end, _)) = page.last() else {
+                return Ok(());
+            };
+            last = Some(*end);
+            self.page(&page).await?;
+            for (_, stored) in &page {
+                progress.done(stored.size);
+            }
+        }
+    }
+
+    async fn page(&mut self, page: &[(Digest, StoredBlob)]) -> Result<(), BackupError> {
+        let mut wanted = Vec::new();
+        for (digest, stored) in page {
+            let there = self.store.blobs.state(digest).await?.is_some_and(|file| file.size == stored.size);
+            if there {
+                // Even if the registry's own is damaged by now: a restore compares it with its digest.
+                self.report.kept.add(stored.size);
+            } else if stored.damage.is_some() {
+                self.report.damaged.add(digest);
+            } else {
+                wanted.push((*digest, stored.size));
+            }
+        }
+        if !self.copy {
+            let digests = wanted.iter().map(|(digest, _)| *digest).collect();
+            let linked = self.store.blobs.link_all(self.registry.blobs(), digests).await?;
+            if !linked.impossible {
+                for (digest, size) in &wanted {
+                    if linked.missing.contains(digest) {
+                        self.report.damaged.add(digest);
+                    } else {
+                        self.report.linked.add(*size);
+                    }
+                }
+                return Ok(());
+            }
+            self.copy = true;
+        }
+        for (digest, size) in wanted {
+            match self.store.blobs.copy(self.registry.blobs(), digest).await? {
+                Some(_) => self.report.copied.add(size),
+                None => self.report.damaged.add(&digest),
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what an earlier backup held and this one does not name.
+    async fn prune(&mut self) -> Result<(), BackupError> {
+        for algorithm in Algorithm::ALL {
+            for first in 0..=u8::MAX {
+                for digest in self.store.blobs.on_disk(algorithm, first).await? {
+                    if !self.store.records.read(move |r| r.has_blob(&digest)).await? {
+                        let latch = self.store.blobs.latch(&digest).await;
+                        self.store.blobs.remove(&latch, &digest).await?;
+                        self.report.removed += 1;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl From<Error> for BackupError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::JobTaken => Self::Taken,
+            other => Self::Registry(Box::new(other)),
+        }
+    }
+}

@@ -7,6 +7,7 @@ pub mod blobs;
 pub mod records;
 
 mod clock;
+mod condition;
 #[cfg(feature = "failpoints")]
 pub mod crash;
 mod durable;
@@ -14,6 +15,7 @@ mod folder;
 
 pub use blobs::{BlobError, BlobFile, BlobStream, Blobs, Disk, FileState, Latch, Staged, Upload, Verdict};
 pub use clock::{Clock, ManualClock, SharedClock, SystemClock, Timestamp};
+pub use condition::StorageFault;
 pub use folder::{DataFolder, FolderError};
 pub use records::{Cached, Reader, RecordError, Records, RecordsOptions, Topic, Writer};
 

@@ -18,6 +18,7 @@ mod crash;
 mod defects;
 mod disk_full;
 mod durability;
+mod faults;
 mod house;
 mod operations;
 mod protocol;

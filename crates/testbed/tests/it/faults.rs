@@ -5,6 +5,9 @@
 //! acknowledged is lost, and when the fault is over pushes succeed without a restart.
 
 mod calls;
+mod clock;
+mod disks;
+mod scarce;
 
 use hythe_testbed::http::Response;
 use hythe_testbed::{Family, Hythe, Image, Options, Packing, Visibility, image};

@@ -54,6 +54,7 @@ fn a_server_without_descriptors_refuses_and_recovers() {
     scene.pulls_go_on();
     assert_eq!(scene.push(&noise("after", 50_000)).status, 201);
     scene.is_ready();
+    scene.server.stop();
     let said = scene.server.log().matches("requests fail for want of").count();
     assert_eq!(said, 1, "{}", scene.server.log());
 }

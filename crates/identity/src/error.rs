@@ -42,9 +42,12 @@ pub enum IdentityError {
 }
 
 impl IdentityError {
-    /// Whether the disk is full: nobody's mistake, and over once there is room.
-    pub fn is_disk_full(&self) -> bool {
-        matches!(self, Self::Records(RecordError::NoSpace))
+    /// The records' own error, if that is why.
+    pub fn records(&self) -> Option<&RecordError> {
+        match self {
+            Self::Records(error) => Some(error),
+            _ => None,
+        }
     }
 }
 

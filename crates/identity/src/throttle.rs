@@ -101,8 +101,12 @@ impl Bucket {
         if self.recent.iter().any(|(seen, _)| *seen == secret) {
             return Ok(());
         }
-        let charged = self.full_again.max(now).plus(limits.refill);
         let allowed = now.plus(limits.refill.saturating_mul(limits.burst.max(1)));
+        if self.full_again > allowed {
+            // No bucket holds that much: the clock was set back, and nobody shall wait until it is there again.
+            self.full_again = now;
+        }
+        let charged = self.full_again.max(now).plus(limits.refill);
         if charged > allowed {
             return Err(RetryAfter(charged.since(allowed)));
         }
@@ -182,6 +186,15 @@ mod tests {
         desk.clock.advance(Duration::from_secs(2));
         assert_eq!(desk.fail("eleven", HERE), Ok(()));
         assert!(desk.fail("twelve", HERE).is_err());
+    }
+
+    #[test]
+    fn a_clock_set_back_locks_nobody_out() {
+        let desk = Desk::new();
+        desk.exhaust();
+        desk.clock.set(Timestamp::from_secs(1_800_000_000));
+        desk.exhaust();
+        assert_eq!(desk.fail("eleven", HERE), Err(RetryAfter(Duration::from_secs(6))));
     }
 
     #[test]

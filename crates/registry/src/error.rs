@@ -126,6 +126,14 @@ pub enum Error {
     /// The disk cannot be written.
     #[error("The registry's storage cannot be written at the moment: pulls go on; try again later.")]
     NotWritable,
+    /// The disk answered with an error.
+    #[error(
+        "The registry's storage failed during this request: try again in a few seconds, and give the operator the request id if it stays."
+    )]
+    StorageFailed(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The process has no file descriptors or no memory left.
+    #[error("The registry has too much to do at once: try again in a few seconds.")]
+    Overloaded(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Something of ours is broken; the cause is for the log alone.
     #[error("The registry failed inside: try again, and give the operator the request id if it stays.")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -165,7 +173,12 @@ impl Error {
             Self::ManifestBlobUnknown { .. } => ErrorCode::ManifestBlobUnknown,
             Self::InUse { .. } => ErrorCode::Unsupported,
             Self::TooManyUploads { .. } => ErrorCode::TooManyRequests,
-            Self::NoSpace | Self::NotWritable | Self::JobTaken | Self::JobLost => ErrorCode::Unavailable,
+            Self::NoSpace
+            | Self::NotWritable
+            | Self::StorageFailed(_)
+            | Self::Overloaded(_)
+            | Self::JobTaken
+            | Self::JobLost => ErrorCode::Unavailable,
             Self::BlobDamaged(_) | Self::Internal(_) => ErrorCode::Unknown,
         }
     }
@@ -176,10 +189,20 @@ impl Error {
             Self::ChunkOutOfOrder { .. } => 416,
             Self::UploadBusy => 409,
             Self::NoSpace => 507,
-            Self::NotWritable | Self::JobTaken | Self::JobLost => 503,
+            Self::NotWritable
+            | Self::StorageFailed(_)
+            | Self::Overloaded(_)
+            | Self::JobTaken
+            | Self::JobLost => 503,
             Self::BlobDamaged(_) | Self::Internal(_) => 500,
             other => other.code().status(),
         }
+    }
+
+    /// Whether the disk takes no writes: nobody's mistake, and over by itself or by the operator's hand. What only
+    /// spares work later goes on without having been noted.
+    pub fn is_storage_fault(&self) -> bool {
+        matches!(self, Self::NoSpace | Self::NotWritable | Self::StorageFailed(_))
     }
 
     /// Digests that belong in the answer's `detail`.
@@ -200,6 +223,8 @@ impl From<RecordError> for Error {
         match error {
             RecordError::NoSpace => Self::NoSpace,
             RecordError::ReadOnly => Self::NotWritable,
+            failed @ (RecordError::Io(_) | RecordError::Lost) => Self::StorageFailed(Box::new(failed)),
+            exhausted @ RecordError::Exhausted(_) => Self::Overloaded(Box::new(exhausted)),
             other => Self::Internal(Box::new(other)),
         }
     }
@@ -210,6 +235,8 @@ impl From<BlobError> for Error {
         match error {
             BlobError::NoSpace => Self::NoSpace,
             BlobError::ReadOnly => Self::NotWritable,
+            failed @ BlobError::Io(_) => Self::StorageFailed(Box::new(failed)),
+            exhausted @ BlobError::Exhausted(_) => Self::Overloaded(Box::new(exhausted)),
             BlobError::InUse => Self::UploadBusy,
             BlobError::Gone => Self::StagedGone,
             other => Self::Internal(Box::new(other)),

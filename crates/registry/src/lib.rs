@@ -8,6 +8,7 @@ pub mod backup;
 mod caches;
 pub mod check;
 pub mod collect;
+pub mod condition;
 mod error;
 mod figures;
 mod jobs;
@@ -20,10 +21,11 @@ pub mod push;
 mod seeded;
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
-pub use hythe_store::Timestamp;
 use hythe_store::records::Records;
 use hythe_store::{Blobs, Store};
+pub use hythe_store::{StorageFault, Timestamp};
 
 pub use error::Error;
 pub use figures::{CacheFigures, CollectionFigures, Figures};
@@ -45,6 +47,8 @@ struct Inner {
     caches: Caches,
     collection: Mutex<CollectionFigures>,
     integrity: check::Counters,
+    /// When a write was last tried because others had failed; locked while one is.
+    tried: tokio::sync::Mutex<Option<Instant>>,
 }
 
 impl std::fmt::Debug for Registry {
@@ -58,11 +62,20 @@ impl Registry {
     pub fn new(store: Store, options: RegistryOptions) -> Self {
         let caches = Caches::new(&store.records);
         let (collection, integrity) = (Mutex::default(), check::Counters::default());
-        Self { inner: Arc::new(Inner { store, options, caches, collection, integrity }) }
+        Self {
+            inner: Arc::new(Inner {
+                store,
+                options,
+                caches,
+                collection,
+                integrity,
+                tried: tokio::sync::Mutex::default(),
+            }),
+        }
     }
 
-    /// Whether the records answer; else a sentence that says what is the matter. A full disk does not
-    /// count: pulls go on, and whoever takes this server out of service would stop them.
+    /// Whether the records answer; else a sentence that says what is the matter. A disk that takes no writes does
+    /// not count (see [`condition`]): pulls go on, and whoever takes this server out of service would stop them.
     pub async fn ready(&self) -> Result<(), String> {
         let records = self.records().read(|r| Ok::<_, Error>(r.trash(1).map(drop)?)).await;
         records.map_err(|error| error.to_string())

@@ -7,8 +7,9 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use hythe_identity::Identity;
-use hythe_registry::Registry;
-use serde_json::json;
+use hythe_registry::condition::explain;
+use hythe_registry::{Registry, StorageFault};
+use serde_json::{Value, json};
 
 use crate::drain::DrainWatch;
 use crate::log_line::RouteLabel;
@@ -30,6 +31,9 @@ pub(crate) async fn healthz() -> Response {
 }
 
 /// Says whether requests can be served: records are readable, and no stop has begun.
+///
+/// A server whose disk takes no writes is degraded, yet ready: whoever took it out of service would end the pulls
+/// that go on.
 pub(crate) async fn readyz(State(state): State<HealthState>) -> Response {
     let ready = if state.drain.is_stopping() {
         Err("the server is stopping".to_owned())
@@ -37,13 +41,21 @@ pub(crate) async fn readyz(State(state): State<HealthState>) -> Response {
         state.registry.ready().await
     };
     let said = match ready {
-        Ok(()) => Json(json!({ "status": "ready" })).into_response(),
+        Ok(()) => Json(condition(&state.registry.storage_faults().await)).into_response(),
         Err(reason) => {
             let body = Json(json!({ "status": "unavailable", "reason": reason }));
             (StatusCode::SERVICE_UNAVAILABLE, body).into_response()
         }
     };
     answer("readyz", said)
+}
+
+fn condition(faults: &[StorageFault]) -> Value {
+    if faults.is_empty() {
+        return json!({ "status": "ready" });
+    }
+    let problem = |fault: &StorageFault| json!({ "cause": fault.as_str(), "message": explain(*fault) });
+    json!({ "status": "degraded", "problems": faults.iter().map(problem).collect::<Vec<_>>() })
 }
 
 /// The numbers of the process, for a scraper.

@@ -19,6 +19,7 @@ pub mod metrics;
 mod page;
 mod problem;
 pub mod request;
+mod seldom;
 mod server;
 pub mod tls;
 pub mod token;

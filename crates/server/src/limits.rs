@@ -40,6 +40,9 @@ pub const BODY_GRACE: Duration = Duration::from_secs(30);
 /// How long a client may refuse to take a single byte of an answer before it is cut.
 pub const WRITE_STALL: Duration = Duration::from_mins(2);
 
+/// Bytes per second that an answer must be taken at on average, once [`WRITE_STALL`] has been waited altogether.
+pub const WRITE_RATE: u64 = 1024;
+
 /// How long to wait before accepting again when the process is out of file descriptors.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -65,6 +68,8 @@ pub struct ListenLimits {
     pub head_time: Duration,
     /// How long a client may take no byte of an answer, see [`WRITE_STALL`].
     pub write_stall: Duration,
+    /// Bytes per second that an answer must be taken at, see [`WRITE_RATE`]; at least 1.
+    pub write_rate: u64,
 }
 
 impl Default for ListenLimits {
@@ -75,6 +80,7 @@ impl Default for ListenLimits {
             keep_alive: Duration::from_secs(75),
             head_time: HEAD_TIME,
             write_stall: WRITE_STALL,
+            write_rate: WRITE_RATE,
         }
     }
 }

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
 use http::{Method, StatusCode, request};
 use http_body::{Body as _, Frame, SizeHint};
 
@@ -62,7 +63,9 @@ impl LogLine {
         let (head, body) = response.into_parts();
         let without_body = self.method == Method::HEAD
             || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-        let length = if without_body { Some(0) } else { body.size_hint().exact() };
+        // A streamed body does not know its length, but its head does.
+        let announced = || head.headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok();
+        let length = if without_body { Some(0) } else { body.size_hint().exact().or_else(announced) };
         let sent = SentBody {
             body,
             sent: 0,
@@ -256,6 +259,19 @@ mod tests {
         let text = metrics.text(None).unwrap();
         assert!(text.contains("hythe_http_sent_bytes_total{route=\"blob\"} 15"), "{text}");
         assert!(!text.contains("hythe_http_cut_answers_total{route=\"blob\""), "{text}");
+    }
+
+    #[tokio::test]
+    async fn an_answer_of_announced_length_ends_with_its_last_byte() {
+        let metrics = Arc::default();
+        let mut response = labelled(pieces(3));
+        response.headers_mut().insert(CONTENT_LENGTH, 15.into());
+        let mut body = line(Method::GET, &metrics).follow(response).into_body();
+        for _ in 0..3 {
+            body.frame().await.unwrap().unwrap();
+        }
+        drop(body);
+        assert!(!metrics.text(None).unwrap().contains("hythe_http_cut_answers_total{route=\"blob\""));
     }
 
     #[tokio::test]

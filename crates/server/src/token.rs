@@ -125,7 +125,7 @@ impl TokenState {
         wish: &Wish,
     ) -> Result<Response, Refusal> {
         let granted = self.registry.granted(&session.caller, &wish.scopes).await;
-        let granted = granted.map_err(|error| Refusal::fault(&error))?;
+        let granted = granted.map_err(|error| Refusal::storage(&error))?;
         let token = if wish.unscoped {
             self.identity.issue_identity(session)
         } else {
@@ -178,8 +178,10 @@ impl TokenState {
 fn ended(error: &IdentityError) -> Refusal {
     match error {
         IdentityError::Ended => Refusal::credentials(error.to_string()),
-        full if full.is_disk_full() => Refusal::no_space(),
-        fault => Refusal::fault(fault),
+        fault => match fault.records() {
+            Some(records) => Refusal::storage(&records.clone().into()),
+            None => Refusal::fault(fault),
+        },
     }
 }
 

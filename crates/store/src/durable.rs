@@ -58,9 +58,16 @@ pub(crate) fn make_directory(dir: &Path) -> io::Result<()> {
 }
 
 /// Makes a directory durable in its parent.
+///
+/// If that fails, the directory is removed unless it is in use: a second sync may succeed without having written
+/// what the first one lost, so the work before it has to be done again.
 pub(crate) fn sync_parent(dir: &Path) -> io::Result<()> {
-    match dir.parent() {
+    let synced = match dir.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => sync_directory(parent),
         _ => sync_directory(Path::new(".")),
+    };
+    if synced.is_err() {
+        let _ = std::fs::remove_dir(dir);
     }
+    synced
 }

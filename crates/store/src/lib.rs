@@ -8,6 +8,7 @@ pub mod records;
 
 mod backup;
 mod clock;
+mod condition;
 #[cfg(feature = "failpoints")]
 pub mod crash;
 mod durable;
@@ -16,6 +17,7 @@ mod folder;
 pub use backup::{BackupFolder, BackupFolderError, RestoreFolder};
 pub use blobs::{BlobError, BlobFile, BlobStream, Blobs, Disk, FileState, Latch, Staged, Upload, Verdict};
 pub use clock::{Clock, ManualClock, SharedClock, SystemClock, Timestamp};
+pub use condition::StorageFault;
 pub use folder::{DataFolder, FolderError};
 pub use records::{Cached, Reader, RecordError, Records, RecordsOptions, Topic, Writer};
 

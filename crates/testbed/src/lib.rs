@@ -18,6 +18,7 @@ pub mod http;
 mod hythe;
 mod leash;
 pub mod run_folder;
+mod strace;
 pub mod tools;
 
 pub use actor::{Actor, location_path};
@@ -28,3 +29,4 @@ pub use control::Control;
 pub use docker::Docker;
 pub use hythe::{Hythe, Options, Role, Visibility};
 pub use leash::{Leash, Signal};
+pub use strace::Faults;

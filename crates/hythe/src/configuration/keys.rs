@@ -147,6 +147,13 @@ pub(super) const KEYS: &[Key] = &[
         &["How long a client may take no byte of its answer before it is cut, 1 to 3600."],
     ),
     key(
+        "limits.answer_bytes_per_second",
+        &[
+            "The least mean rate at which an answer must be taken, 1 to 1000000. Only waiting for the client",
+            "counts, and only after answer_stall_seconds of it.",
+        ],
+    ),
+    key(
         "limits.uploads_per_user",
         &["The most uploads one user may have open, 1 to 1000000; one more is answered 429."],
     ),

@@ -65,6 +65,7 @@ pub(crate) fn listen_limits(config: &Config) -> ListenLimits {
         keep_alive: Duration::from_secs(limits.idle_seconds.get()),
         head_time: Duration::from_secs(limits.head_seconds.get()),
         write_stall: Duration::from_secs(limits.answer_stall_seconds.get()),
+        write_rate: limits.answer_bytes_per_second.get(),
     }
 }
 

@@ -67,7 +67,7 @@ impl Registry {
         let report = BackupReport { made: self.now().rfc3339(), ..BackupReport::default() };
         folder.take_records(self.records()).await?;
         let store = folder.store(self.inner.store.clock.clone())?;
-        store.records.write(|w| w.forget_uploads_and_trash()).await?;
+        store.records.write(|w| Ok::<_, BackupError>(w.forget_uploads_and_trash()?)).await?;
         let mut backup = Backup { registry: self, store, copy: options.copy, report };
         backup.blobs(progress).await?;
         backup.prune().await?;
@@ -81,7 +81,7 @@ impl Registry {
 
 impl Backup<'_> {
     async fn blobs(&mut self, progress: &Reporter) -> Result<(), BackupError> {
-        progress.expect(self.store.records.read(|r| r.blob_bytes()).await?);
+        progress.expect(self.store.records.read(|r| Ok::<_, BackupError>(r.blob_bytes()?)).await?);
         let mut last = None;
         loop {
             let page = self.store.records.read(move |r| r.stored_blobs(last.as_ref(), PAGE)).await?;

@@ -76,11 +76,10 @@ async fn note(store: &Store, taken: Vec<Taken>) -> Result<(), BackupError> {
         .records
         .write(move |w| {
             for (digest, seen, file) in &taken {
-                match file {
-                    Some(file) => {
-                        w.stamp_blob(digest, seen, Stamp { file: *file, verified: now }).map(drop)?
-                    }
-                    None => w.mark_damaged(digest, Damage::Missing, now).map(drop)?,
+                if let Some(file) = *file {
+                    w.stamp_blob(digest, seen, Stamp { file, verified: now })?;
+                } else {
+                    w.mark_damaged(digest, Damage::Missing, now)?;
                 }
             }
             Ok::<_, BackupError>(())

@@ -75,7 +75,7 @@ impl Registry {
             {
                 Ok(true) => self.integrity().damaged(),
                 Ok(false) => {}
-                Err(error @ (Error::NoSpace | Error::NotWritable)) => {
+                Err(error) if error.is_storage_fault() => {
                     tracing::warn!(%digest, error = &error as &dyn std::error::Error, "a damaged blob cannot be marked");
                 }
                 Err(error) => return Err(error),
@@ -95,7 +95,7 @@ impl Registry {
     pub(crate) async fn renew(&self, digest: Digest, seen: StoredBlob, stamp: Stamp) -> Result<(), Error> {
         match self.records().write(move |w| w.stamp_blob(&digest, &seen, stamp)).await.map_err(Error::from) {
             Ok(_) => Ok(()),
-            Err(Error::NoSpace | Error::NotWritable) => {
+            Err(error) if error.is_storage_fault() => {
                 self.caches().stamps.insert(digest, stamp);
                 Ok(())
             }

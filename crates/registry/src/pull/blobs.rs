@@ -62,7 +62,7 @@ impl Registry {
     /// Keeps a digest from collection for a while. One row per digest and bucket: asking again
     /// writes nothing.
     ///
-    /// A full disk stops pushes, for whose sake the lease is, and must not stop pulls: then there is
+    /// A disk that takes no writes stops pushes, for whose sake the lease is, and must not stop pulls: then there is
     /// none. Nothing is lost without it, for the manifest's push checks its parts again.
     pub(super) async fn lease(&self, digest: Digest) -> Result<(), Error> {
         if defect("defect-no-lease") {
@@ -75,7 +75,7 @@ impl Registry {
         }
         match self.records().write(move |w| w.lease(&digest, bucket)).await.map_err(Error::from) {
             Ok(()) => self.caches().leases.insert(key, ()),
-            Err(Error::NoSpace | Error::NotWritable) => {}
+            Err(error) if error.is_storage_fault() => {}
             Err(error) => return Err(error),
         }
         Ok(())

@@ -9,6 +9,7 @@ use hythe_registry::projects::ProjectError;
 use super::with_challenge;
 use crate::authenticate::AuthenticateError;
 use crate::problem::Refusal;
+use crate::seldom;
 
 /// A 401 that says how to sign in.
 pub(super) fn challenge(code: ProblemCode, detail: impl Into<String>) -> Refusal {
@@ -18,7 +19,7 @@ pub(super) fn challenge(code: ProblemCode, detail: impl Into<String>) -> Refusal
 pub(super) fn unauthenticated(error: &AuthenticateError) -> Refusal {
     match error {
         AuthenticateError::Token(TokenError::Unavailable(cause))
-        | AuthenticateError::SignIn(SignInError::Unavailable(cause)) => Refusal::internal(cause),
+        | AuthenticateError::SignIn(SignInError::Unavailable(cause)) => failed(cause),
         AuthenticateError::Token(_) => challenge(ProblemCode::InvalidToken, error.to_string()),
         AuthenticateError::Malformed(_) => challenge(ProblemCode::BadCredentials, error.to_string()),
         AuthenticateError::SignIn(refused) => match refused.retry_after_seconds() {
@@ -43,9 +44,7 @@ impl From<ProjectError> for Refusal {
             ProjectError::Exists(_) => ProblemCode::AlreadyExists,
             ProjectError::NotEmpty(_) => ProblemCode::NotEmpty,
             ProjectError::Invalid(_) => ProblemCode::Invalid,
-            ProjectError::Store(Error::NoSpace) => ProblemCode::NoSpace,
-            ProjectError::Store(Error::NotWritable | Error::UploadBusy) => ProblemCode::Unavailable,
-            ProjectError::Store(cause) => return Self::internal(cause),
+            ProjectError::Store(cause) => return passing(cause).unwrap_or_else(|| Self::internal(cause)),
         };
         Self::new(code, error.to_string())
     }
@@ -71,10 +70,21 @@ impl From<IdentityError> for Refusal {
     }
 }
 
-/// What went wrong on our side: a full disk has its own word, for people can do something about it.
+/// What went wrong on our side.
 fn failed(error: &IdentityError) -> Refusal {
-    if error.is_disk_full() {
-        return Refusal::new(ProblemCode::NoSpace, Error::NoSpace.to_string());
+    let told = error.records().and_then(|records| passing(&records.clone().into()));
+    told.unwrap_or_else(|| Refusal::internal(error))
+}
+
+/// What is over by itself, or once the operator has made room: told in words, and seldom logged.
+fn passing(error: &Error) -> Option<Refusal> {
+    seldom::storage_failed(error);
+    match error.status() {
+        507 => Some(Refusal::new(ProblemCode::NoSpace, error.to_string())),
+        503 | 409 => {
+            let refusal = Refusal::new(ProblemCode::Unavailable, error.to_string());
+            Some(refusal.with(header::RETRY_AFTER, HeaderValue::from_static("5")))
+        }
+        _ => None,
     }
-    Refusal::internal(error)
 }

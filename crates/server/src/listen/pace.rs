@@ -2,7 +2,7 @@
 //!
 //! hyper has one timer for both the wait between requests and the head of a request; here they differ
 //! (a kept-alive connection may rest for long, a head that drips in may not), and a client that stops
-//! reading its answer is cut too. A wrapped stream ([`Paced`]) and the service report what happens to
+//! reading its answer is cut too, as is one that takes next to nothing. A wrapped stream ([`Paced`]) and the service report what happens to
 //! a shared [`Pace`]; [`Pace::broken`] resolves when a limit is passed. Waiting for a body is timed
 //! where the body is read, because only there it is known that the server wants bytes.
 //!
@@ -30,12 +30,16 @@ pub(crate) struct Pace {
     keep_alive: Duration,
     head_time: Duration,
     write_stall: Duration,
+    write_rate: u64,
     born: Instant,
     state: Mutex<State>,
     requests: AtomicUsize,
     http2: AtomicBool,
     /// Milliseconds after `born` at which a write first found the peer not reading, plus one; 0 = it reads.
     write_waits_since: AtomicU64,
+    /// What the peer has taken since it last had nothing to take, and the milliseconds that were waited for it.
+    taken: AtomicU64,
+    waited: AtomicU64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +59,7 @@ pub(crate) enum Broken {
     Idle,
     /// The head of a request did not arrive in time: cut it.
     SlowHead,
-    /// The client did not take a byte of its answer in time: cut it.
+    /// The client did not take a byte of its answer in time, or too few over all: cut it.
     SlowReader,
 }
 
@@ -71,11 +75,14 @@ impl Pace {
             keep_alive: limits.keep_alive,
             head_time: limits.head_time,
             write_stall: limits.write_stall,
+            write_rate: limits.write_rate.max(1),
             born: now,
             state: Mutex::new(State::Head(now)),
             requests: AtomicUsize::new(0),
             http2: AtomicBool::new(false),
             write_waits_since: AtomicU64::new(0),
+            taken: AtomicU64::new(0),
+            waited: AtomicU64::new(0),
         })
     }
 
@@ -110,13 +117,20 @@ impl Pace {
         let waits_since = self.write_waits_since.load(Ordering::Acquire);
         if waits_since > 0 {
             let since = self.born + Duration::from_millis(waits_since - 1);
-            return Some((since + self.write_stall, Broken::SlowReader));
+            return Some((since + self.write_stall.min(self.patience()), Broken::SlowReader));
         }
         match *self.state.lock().unwrap_or_else(PoisonError::into_inner) {
             State::Resting(since) => Some((since + self.keep_alive, Broken::Idle)),
             State::Head(since) => Some((since + self.head_time, Broken::SlowHead)),
             State::Answering => None,
         }
+    }
+
+    /// How long this wait may last for a peer that takes next to nothing: the time of a stall, and what the bytes
+    /// taken so far would need at the least rate, less what was waited before.
+    fn patience(&self) -> Duration {
+        let due = Duration::from_secs(self.taken.load(Ordering::Acquire) / self.write_rate);
+        (self.write_stall + due).saturating_sub(Duration::from_millis(self.waited.load(Ordering::Acquire)))
     }
 
     fn set(&self, state: State) {
@@ -141,14 +155,21 @@ impl Pace {
         let _ = self.write_waits_since.compare_exchange(0, now, Ordering::AcqRel, Ordering::Acquire);
     }
 
-    fn bytes_went(&self) {
-        self.write_waits_since.store(0, Ordering::Release);
+    fn bytes_went(&self, bytes: usize) {
+        self.taken.fetch_add(bytes as u64, Ordering::AcqRel);
+        let since = self.write_waits_since.swap(0, Ordering::AcqRel);
+        if since > 0 {
+            let now = u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX);
+            self.waited.fetch_add(now.saturating_sub(since - 1), Ordering::AcqRel);
+        }
     }
 }
 
 impl Drop for Answering {
     fn drop(&mut self) {
         if self.0.requests.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.taken.store(0, Ordering::Release);
+            self.0.waited.store(0, Ordering::Release);
             self.0.set(State::Resting(Instant::now()));
         }
     }
@@ -167,10 +188,10 @@ impl<S> Paced<S> {
         Self { stream, pace }
     }
 
-    fn wrote<T>(&self, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        match outcome {
+    fn wrote(&self, outcome: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match &outcome {
             Poll::Pending => self.pace.write_waits(),
-            Poll::Ready(_) => self.pace.bytes_went(),
+            Poll::Ready(written) => self.pace.bytes_went(written.as_ref().map_or(0, |bytes| *bytes)),
         }
         outcome
     }
@@ -228,6 +249,7 @@ mod tests {
             keep_alive: Duration::from_secs(60),
             head_time: Duration::from_secs(15),
             write_stall: Duration::from_secs(30),
+            write_rate: 100,
             ..ListenLimits::default()
         }
     }
@@ -307,7 +329,50 @@ mod tests {
         assert_eq!(start.elapsed().as_secs(), 31);
 
         let _answering = pace.answer();
-        pace.bytes_went();
+        pace.bytes_went(1);
         assert!(tokio::time::timeout(Duration::from_secs(600), pace.broken()).await.is_err());
+    }
+
+    /// Takes so many bytes every ten seconds, and waits in between.
+    async fn takes(pace: &Arc<Pace>, bytes: usize) {
+        let _answering = pace.answer();
+        loop {
+            pace.write_waits();
+            tokio::time::sleep(Duration::from_secs(10)).await;
+            pace.bytes_went(bytes);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_takes_a_drip_is_cut_though_it_never_stands_still_for_long() {
+        let pace = Pace::new(&limits());
+        let start = Instant::now();
+        tokio::select! {
+            broken = pace.broken() => assert_eq!(broken, Broken::SlowReader),
+            () = takes(&pace, 10) => unreachable!("the answer has no end"),
+        }
+        assert_eq!(start.elapsed().as_secs(), 30);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_client_within_the_rate_may_take_for_ever() {
+        let pace = Pace::new(&limits());
+        let day = Duration::from_hours(24);
+        let both = futures_util::future::select(Box::pin(pace.broken()), Box::pin(takes(&pace, 1_001)));
+        assert!(tokio::time::timeout(day, both).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_taken_of_one_answer_buys_nothing_for_the_next() {
+        let pace = Pace::new(&limits());
+        drop(pace.answer());
+        pace.bytes_went(1_000_000);
+        drop(pace.answer());
+        let start = Instant::now();
+        tokio::select! {
+            broken = pace.broken() => assert_eq!(broken, Broken::SlowReader),
+            () = takes(&pace, 10) => unreachable!("the answer has no end"),
+        }
+        assert_eq!(start.elapsed().as_secs(), 30);
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use hythe_identity::Identity;
-use hythe_registry::{Figures, Registry};
+use hythe_registry::{Figures, Registry, StorageFault};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{
     DescriptorEncoder, EncodeCounterValue, EncodeGaugeValue, EncodeLabelSet, EncodeMetric,
@@ -18,6 +18,7 @@ use super::process::Process;
 pub(crate) struct Scrape {
     /// `None` when the records do not answer: then `hythe_records_readable` is 0 and the rest still comes.
     figures: Option<Figures>,
+    faults: Vec<StorageFault>,
     password_checks: u64,
     process: Process,
 }
@@ -42,7 +43,8 @@ impl Scrape {
                 Process::default()
             }
         };
-        Self { figures, password_checks: identity.password_computations(), process }
+        let faults = registry.storage_faults().await;
+        Self { figures, faults, password_checks: identity.password_computations(), process }
     }
 }
 
@@ -60,6 +62,13 @@ impl Collector for Scrape {
             "hythe_records_readable",
             "Whether the records answer",
             u64::from(self.figures.is_some()),
+        )?;
+        page.gauges(
+            "hythe_degraded",
+            "Whether pushes are refused for this cause while pulls go on",
+            StorageFault::ALL
+                .iter()
+                .map(|fault| ([("cause", fault.as_str())], u64::from(self.faults.contains(fault)))),
         )?;
         match &self.figures {
             Some(figures) => page.figures(figures),
@@ -92,6 +101,20 @@ impl Page<'_> {
         let mut family = self.0.encode_descriptor(name, help, None, kind)?;
         for (labels, value) in values {
             ConstCounter::new(value).encode(family.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+
+    fn gauges<'a>(
+        &mut self,
+        name: &str,
+        help: &str,
+        values: impl Iterator<Item = (impl EncodeLabelSet + 'a, u64)>,
+    ) -> fmt::Result {
+        let kind = ConstGauge::<u64>::new(0).metric_type();
+        let mut family = self.0.encode_descriptor(name, help, None, kind)?;
+        for (labels, value) in values {
+            ConstGauge::new(value).encode(family.encode_family(&labels)?)?;
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::wish::BadForm;
 use crate::request::RequestId;
+use crate::seldom;
 
 /// Why no token was given.
 pub(super) struct Refusal {
@@ -67,16 +68,31 @@ impl Refusal {
         refusal
     }
 
-    /// Nothing can be kept at the moment, a refresh token least of all. Sign-ins that keep nothing go on.
-    pub(super) fn no_space() -> Self {
-        let message = "The registry's storage is full, so that no sign-in can be remembered: pulls and existing \
-                       sign-ins go on; ask the operator to make room, then sign in again.";
-        Self::new(
-            StatusCode::INSUFFICIENT_STORAGE,
-            ErrorCode::Unavailable,
-            "temporarily_unavailable",
-            message.to_owned(),
-        )
+    /// What the storage could not do: nothing can be kept, a refresh token least of all. Sign-ins that keep
+    /// nothing go on.
+    pub(super) fn storage(error: &hythe_registry::Error) -> Self {
+        use hythe_registry::Error;
+
+        let message = match error {
+            Error::NoSpace => {
+                "The registry's storage is full, so that no sign-in can be remembered: pulls and existing sign-ins go \
+                 on; ask the operator to make room, then sign in again."
+            }
+            Error::NotWritable => {
+                "The registry's storage cannot be written at the moment, so that no sign-in can be remembered: pulls \
+                 and existing sign-ins go on; try again later."
+            }
+            Error::StorageFailed(_) | Error::Overloaded(_) => {
+                seldom::storage_failed(error);
+                &error.to_string()
+            }
+            other => return Self::fault(other),
+        };
+        let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+        let oauth = "temporarily_unavailable";
+        let mut refusal = Self::new(status, ErrorCode::Unavailable, oauth, message.to_owned());
+        refusal.retry_after = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(5);
+        refusal
     }
 
     /// The answer. `challenge` is the value of `WWW-Authenticate` that goes with a 401.
@@ -114,7 +130,10 @@ impl From<SignInError> for Refusal {
             SignInError::Busy => {
                 (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, "temporarily_unavailable")
             }
-            SignInError::Unavailable(reason) => return Self::fault(reason),
+            SignInError::Unavailable(reason) => match reason.records() {
+                Some(records) => return Self::storage(&records.clone().into()),
+                None => return Self::fault(reason),
+            },
         };
         let retry_after = error.retry_after_seconds();
         Self { retry_after, ..Self::new(status, code, oauth, error.to_string()) }

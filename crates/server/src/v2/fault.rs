@@ -8,6 +8,7 @@ use hythe_oci::{Digest, Endpoint, ErrorCode, Route};
 use serde_json::{Value, json};
 
 use crate::request::RequestId;
+use crate::seldom;
 
 /// An answer that says no.
 pub(super) struct Fault {
@@ -93,9 +94,11 @@ impl From<hythe_registry::Error> for Fault {
         if let hythe_registry::Error::Internal(cause) = &error {
             tracing::error!(error = cause.as_ref() as &dyn std::error::Error, "internal error");
         }
+        seldom::storage_failed(&error);
         let mut fault = Self::new(error.status(), error.code(), error.to_string());
         fault.digests = error.digests().to_vec();
-        if matches!(error, hythe_registry::Error::NotWritable | hythe_registry::Error::UploadBusy) {
+        // What passes by itself; a full disk waits for its operator.
+        if error.status() == 503 || matches!(error, hythe_registry::Error::UploadBusy) {
             fault.headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
         }
         if matches!(error, hythe_registry::Error::TooManyUploads { .. }) {

@@ -94,6 +94,9 @@ pub(super) fn unauthenticated(
 }
 
 fn unavailable(cause: &IdentityError) -> Fault {
+    if let Some(records) = cause.records() {
+        return hythe_registry::Error::from(records.clone()).into();
+    }
     tracing::error!(error = cause as &dyn std::error::Error, "credentials could not be checked");
     Fault::internal("credentials could not be checked")
 }

@@ -23,6 +23,7 @@ pub(crate) struct House {
     pub(crate) identity: Identity,
     pub(crate) registry: Registry,
     router: Router,
+    control: Router,
     drain: Option<Drain>,
     _folder: tempfile::TempDir,
 }
@@ -75,8 +76,9 @@ impl House {
             body: BodyPace::default(),
             metrics: true,
         };
-        let router = Server::new(identity.clone(), registry.clone(), options).router(drain.watch());
-        Self { clock, identity, registry, router, drain: Some(drain), _folder: folder }
+        let server = Server::new(identity.clone(), registry.clone(), options);
+        let (router, control) = (server.router(drain.watch()), server.control_router());
+        Self { clock, identity, registry, router, control, drain: Some(drain), _folder: folder }
     }
 
     /// Begins the stop, as a signal would.
@@ -88,7 +90,17 @@ impl House {
         self.clock.advance(time);
     }
 
+    /// Asks over the network.
     pub(crate) async fn ask(&self, method: &str, path: &str, authorization: &str, body: &[u8]) -> Answer {
+        Self::ask_of(&self.router, method, path, authorization, body).await
+    }
+
+    /// Asks over the control socket.
+    pub(crate) async fn order(&self, method: &str, path: &str, authorization: &str, body: &[u8]) -> Answer {
+        Self::ask_of(&self.control, method, path, authorization, body).await
+    }
+
+    async fn ask_of(router: &Router, method: &str, path: &str, authorization: &str, body: &[u8]) -> Answer {
         let path = path.strip_prefix("http://registry.test").unwrap_or(path);
         let mut request = Request::builder().method(method).uri(path).header("host", "registry.test");
         if !authorization.is_empty() {
@@ -97,11 +109,11 @@ impl House {
         if path.contains("/manifests/") && method == "PUT" {
             request = request.header("content-type", "application/vnd.oci.image.manifest.v1+json");
         }
-        if path.starts_with("/api/") && !body.is_empty() {
+        if !path.starts_with("/v2/") && !body.is_empty() {
             request = request.header("content-type", "application/json");
         }
         let request = request.body(Body::from(body.to_vec())).unwrap();
-        let response = self.router.clone().oneshot(request).await.unwrap();
+        let response = router.clone().oneshot(request).await.unwrap();
         let (head, body) = response.into_parts();
         let body = to_bytes(body, usize::MAX).await.unwrap().to_vec();
         Answer { status: head.status, headers: head.headers, body }

@@ -340,6 +340,33 @@ async fn the_other_routes_answer_each_caller_as_the_table_says() {
     }
 }
 
+/// What the control socket answers: who asks is settled by who may open it, so credentials change nothing, and
+/// nothing that asks for them is there.
+const CONTROL: &[(&str, &str, u16)] = &[
+    ("POST", "/gc", 200),
+    ("POST", "/fsck", 200),
+    ("GET", "/gc", 405),
+    ("GET", "/fsck", 405),
+    ("GET", "/v2/", 404),
+    ("GET", "/v2/lab/app/manifests/v1", 404),
+    ("GET", "/token", 404),
+    ("GET", "/api/v1/projects", 404),
+    ("GET", "/metrics", 404),
+];
+
+#[tokio::test]
+async fn the_control_socket_answers_each_caller_alike() {
+    let stage = Stage::new().await;
+    for (method, path, expected) in CONTROL {
+        for who in EVERYBODY {
+            let body: &[u8] = if *method == "POST" { b"{}" } else { b"" };
+            let answer = stage.house.order(method, path, &stage.credentials(who), body).await;
+            let said = String::from_utf8_lossy(&answer.body).into_owned();
+            assert_eq!(answer.status.as_u16(), *expected, "{method} {path} by {who:?}: {said}");
+        }
+    }
+}
+
 /// A path that the code serves and no table holds fails here.
 #[test]
 fn every_path_in_the_code_is_in_a_table() {

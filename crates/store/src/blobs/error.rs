@@ -3,6 +3,8 @@
 use std::io;
 use std::sync::Arc;
 
+use crate::condition::StorageFault;
+
 /// Why work on a blob or an upload failed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum BlobError {
@@ -27,6 +29,9 @@ pub enum BlobError {
     /// The disk answered with an error.
     #[error("the disk that keeps the blobs answered with an error: {0}")]
     Io(#[source] Arc<io::Error>),
+    /// The process has no file descriptors or no memory left for it.
+    #[error("there are no file descriptors or there is no memory left for the work on the blob")]
+    Exhausted(#[source] Arc<io::Error>),
     /// The work ended unexpectedly, or the process is stopping.
     #[error("the work on the blob ended before it was done")]
     Interrupted,
@@ -37,12 +42,29 @@ impl From<io::Error> for BlobError {
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::NoSpace,
             io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly,
+            _ if is_exhaustion(&error) => Self::Exhausted(Arc::new(error)),
             _ => Self::Io(Arc::new(error)),
         }
     }
 }
 
+/// Whether the process or the machine has run out of something that comes back by itself.
+fn is_exhaustion(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM))
+}
+
 impl BlobError {
+    /// What is the matter with the disk, if that is why.
+    pub fn storage_fault(&self) -> Option<StorageFault> {
+        match self {
+            Self::NoSpace => Some(StorageFault::Full),
+            Self::ReadOnly => Some(StorageFault::ReadOnly),
+            Self::Io(_) => Some(StorageFault::Failing),
+            _ => None,
+        }
+    }
+
     /// The error of opening or reading a blob's file: is it this file, or is it the machine?
     pub(super) fn reading(error: io::Error) -> Self {
         use io::ErrorKind::{IsADirectory, NotADirectory, PermissionDenied, UnexpectedEof};

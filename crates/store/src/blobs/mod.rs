@@ -35,6 +35,7 @@ pub use whole::{Seat, Whole};
 
 use hythe_oci::{Algorithm, Digest, Hasher, UploadId};
 
+use crate::condition::StorageFault;
 use crate::folder::DataFolder;
 use latch::{Held, Latches};
 use shelf::Shelf;
@@ -67,7 +68,7 @@ impl Blobs {
     pub async fn begin(&self, id: UploadId, algorithm: Algorithm) -> Result<Upload, BlobError> {
         let seat = self.hold(id).await?;
         let shelf = Arc::clone(&self.shelf);
-        let file = blocking::run(move || Ok(shelf.create_staged(&id)?)).await?;
+        let file = blocking::run(move || shelf.begin_staged(&id)).await?;
         Ok(Upload::new(Arc::clone(&self.shelf), seat, file, Hasher::new(algorithm), 0))
     }
 
@@ -94,7 +95,7 @@ impl Blobs {
         let shelf = Arc::clone(&self.shelf);
         let (file, hasher, offset) = blocking::run(move || match checkpoint::take_up(&shelf, &id)? {
             Some(taken_up) => Ok(taken_up),
-            None => Ok((shelf.create_staged(&id)?, Hasher::new(algorithm), 0)),
+            None => Ok((shelf.begin_staged(&id)?, Hasher::new(algorithm), 0)),
         })
         .await?;
         Ok(Upload::new(Arc::clone(&self.shelf), seat, file, hasher, offset))
@@ -174,6 +175,17 @@ impl Blobs {
         }
         let shelf = Arc::clone(&self.shelf);
         blocking::run(move || shelf.check_room()).await
+    }
+
+    /// What ails the disk, as far as writes have met it and none has worked since.
+    pub fn fault(&self) -> Option<StorageFault> {
+        self.shelf.fault()
+    }
+
+    /// Tries a small write, so that a fault that is over is known to be.
+    pub async fn probe(&self) -> Result<(), BlobError> {
+        let shelf = Arc::clone(&self.shelf);
+        blocking::run(move || shelf.probe()).await
     }
 
     /// How much room the disk has.
@@ -262,6 +274,8 @@ pub struct Disk {
     pub size_bytes: u64,
     /// Files that we may still make; 0 on file systems that do not count them.
     pub free_inodes: u64,
+    /// Why no upload may begin, as far as the disk itself tells.
+    pub fault: Option<StorageFault>,
 }
 
 impl std::fmt::Debug for Blobs {

@@ -4,7 +4,7 @@
 //! damaged files under `quarantine/` (see [`super::quarantine`]).
 //! Invariant: a file under `blobs/` is complete, synced and never changed again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -13,11 +13,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use hythe_oci::{Algorithm, Digest, UploadId};
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, StatVfsMountFlags};
 use rustix::io::Errno;
 
+use super::write::write_at;
 use super::{BlobError, BlobFile, Disk, FileState};
+use crate::condition::{Condition, StorageFault};
 use crate::durable;
 use crate::folder::DataFolder;
 
@@ -29,12 +32,19 @@ const NONBLOCKING: OFlags = OFlags::NONBLOCK;
 const PLENTY_BYTES: u64 = 16 << 30;
 const PLENTY_TIME: Duration = Duration::from_secs(1);
 
+/// The file that is written to see whether the disk takes writes; no upload is called so.
+const PROBE: &str = "probe";
+
 pub(super) struct Shelf {
     blobs: PathBuf,
     uploads: PathBuf,
     quarantine: PathBuf,
     /// Directories known to be durable in their parent, by algorithm and first byte of the digest.
     durable: [[AtomicBool; 256]; 2],
+    /// Staged files whose bytes may be lost and that could not be removed.
+    lost: Mutex<HashSet<UploadId>>,
+    /// How the writes fare.
+    condition: Condition,
     /// Random per boot of the kernel: what was written under another one may not have reached the disk.
     boot: String,
     /// Bytes of the disk that uploads leave free, for records and for what is under way.
@@ -58,6 +68,8 @@ impl Shelf {
             uploads,
             quarantine: folder.quarantine_path(),
             durable: [const { [const { AtomicBool::new(false) }; 256] }; 2],
+            lost: Mutex::default(),
+            condition: Condition::of("blobs"),
             boot,
             reserve,
             plenty_until: Mutex::default(),
@@ -99,8 +111,16 @@ impl Shelf {
         OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(self.staged_path(id))
     }
 
+    /// The same, noted if it fails.
+    pub(super) fn begin_staged(&self, id: &UploadId) -> Result<File, BlobError> {
+        self.noted(self.create_staged(id).map_err(BlobError::from))
+    }
+
     /// Opens the staged file of an upload; `None` if there is none.
     pub(super) fn open_staged(&self, id: &UploadId) -> io::Result<Option<File>> {
+        if self.lost().contains(id) {
+            self.discard_staged(id)?;
+        }
         found(OpenOptions::new().read(true).write(true).open(self.staged_path(id)))
     }
 
@@ -110,6 +130,46 @@ impl Shelf {
         for path in [self.staged_path(id), self.state_path(id), self.state_draft_path(id)] {
             found(fs::remove_file(path))?;
         }
+        self.lost().remove(id);
+        Ok(())
+    }
+
+    fn lost(&self) -> MutexGuard<'_, HashSet<UploadId>> {
+        // Adding and removing leave the set whole, so a panic elsewhere cannot have spoilt it.
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that a write failed, if that was the disk's doing.
+    pub(super) fn note(&self, error: &BlobError) {
+        if let Some(fault) = error.storage_fault() {
+            self.condition.failed(fault, error);
+        }
+    }
+
+    /// The outcome of a write, noted if it failed.
+    pub(super) fn noted<T>(&self, outcome: Result<T, BlobError>) -> Result<T, BlobError> {
+        outcome.inspect_err(|error| self.note(error))
+    }
+
+    pub(super) fn fault(&self) -> Option<StorageFault> {
+        self.condition.fault()
+    }
+
+    /// Takes the steps of a push with a few bytes, to see whether the disk takes writes.
+    pub(super) fn probe(&self) -> Result<(), BlobError> {
+        let (draft, name) = (self.uploads.join(format!("{PROBE}.tmp")), self.uploads.join(PROBE));
+        let tried = || {
+            let file = File::create(&draft)?;
+            write_at(&file, &[Bytes::from_static(PROBE.as_bytes())], 0)?;
+            file.sync_data()?;
+            fs::rename(&draft, &name)?;
+            durable::sync_directory(&self.uploads)?;
+            Ok(())
+        };
+        let tried = tried();
+        let removed = [&draft, &name].into_iter().try_for_each(|path| found(fs::remove_file(path)).map(drop));
+        self.noted(tried.and_then(|()| Ok(removed?)))?;
+        self.condition.worked();
         Ok(())
     }
 
@@ -118,10 +178,14 @@ impl Shelf {
     }
 
     pub(super) fn check_room(&self) -> Result<(), BlobError> {
-        let free = self.disk()?.free_bytes;
-        let plenty = free > self.reserve.saturating_add(PLENTY_BYTES);
+        let disk = self.disk()?;
+        let plenty = disk.fault.is_none() && disk.free_bytes > self.reserve.saturating_add(PLENTY_BYTES);
         *self.plenty_until() = plenty.then(|| Instant::now() + PLENTY_TIME);
-        if free < self.reserve { Err(BlobError::NoSpace) } else { Ok(()) }
+        match disk.fault {
+            Some(StorageFault::Full) => Err(BlobError::NoSpace),
+            Some(StorageFault::ReadOnly) => Err(BlobError::ReadOnly),
+            _ => Ok(()),
+        }
     }
 
     /// Whether there was so much room a moment ago that there must be enough now.
@@ -135,11 +199,16 @@ impl Shelf {
 
     pub(super) fn disk(&self) -> Result<Disk, BlobError> {
         let disk = rustix::fs::statvfs(&self.uploads).map_err(io::Error::from)?;
-        Ok(Disk {
-            free_bytes: disk.f_bavail.saturating_mul(disk.f_frsize),
-            size_bytes: disk.f_blocks.saturating_mul(disk.f_frsize),
-            free_inodes: disk.f_favail,
-        })
+        let free_bytes = disk.f_bavail.saturating_mul(disk.f_frsize);
+        // Some file systems do not count inodes and say 0 for all of them.
+        let out_of_inodes = disk.f_files > 0 && disk.f_favail == 0;
+        let fault = if disk.f_flag.contains(StatVfsMountFlags::RDONLY) {
+            Some(StorageFault::ReadOnly)
+        } else {
+            (free_bytes < self.reserve || out_of_inodes).then_some(StorageFault::Full)
+        };
+        let size_bytes = disk.f_blocks.saturating_mul(disk.f_frsize);
+        Ok(Disk { free_bytes, size_bytes, free_inodes: disk.f_favail, fault })
     }
 
     /// The ids of everything staged, leftovers of interrupted steps included.
@@ -163,16 +232,26 @@ impl Shelf {
     /// second sync would succeed without having written them.
     pub(super) fn sync_staged(&self, id: &UploadId, file: &File) -> Result<(), BlobError> {
         durable::sync_data(file).map_err(|error| {
+            self.lost().insert(*id);
             if let Err(left) = self.discard_staged(id) {
-                tracing::warn!(error = %left, "cannot remove an upload whose data could not be synced");
+                tracing::warn!(error = %left, "cannot remove an upload whose data could not be synced yet");
             }
             error.into()
         })
     }
 
+    /// Makes a staged file the blob of this digest, and notes how that fared.
+    pub(super) fn place(&self, id: &UploadId, file: &File, digest: &Digest) -> Result<FileState, BlobError> {
+        let placed = self.noted(self.place_durably(id, file, digest));
+        if placed.is_ok() {
+            self.condition.worked();
+        }
+        placed
+    }
+
     /// Makes a staged file the blob of this digest: data on disk first, then the name, then the directory.
     /// An existing file is replaced, which heals it if it was damaged. Answers what the file looks like now.
-    pub(super) fn place(&self, id: &UploadId, file: &File, digest: &Digest) -> Result<FileState, BlobError> {
+    fn place_durably(&self, id: &UploadId, file: &File, digest: &Digest) -> Result<FileState, BlobError> {
         let hex = digest.hex();
         let algorithm = digest.algorithm();
         fail::fail_point!("blob-before-sync", |kind| Err(super::injected(kind)));

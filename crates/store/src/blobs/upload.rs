@@ -112,7 +112,7 @@ impl Upload {
     pub async fn checkpoint(&mut self) -> Result<u64, BlobError> {
         let hasher = self.settle_all().await?.clone();
         let (shelf, seat, offset) = (Arc::clone(&self.shelf), Arc::clone(&self.seat), self.handed_over);
-        blocking::run(move || checkpoint::write(&shelf, seat.key(), &hasher, offset)).await?;
+        blocking::run(move || shelf.noted(checkpoint::write(&shelf, seat.key(), &hasher, offset))).await?;
         Ok(offset)
     }
 
@@ -154,7 +154,10 @@ impl Upload {
         if let Progress::InFlight(batch) = &mut self.progress {
             self.progress = match batch.await {
                 Ok(hasher) => Progress::Settled(hasher),
-                Err(error) => Progress::Failed(error),
+                Err(error) => {
+                    self.shelf.note(&error);
+                    Progress::Failed(error)
+                }
             };
         }
         match &self.progress {

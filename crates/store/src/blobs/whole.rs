@@ -73,9 +73,9 @@ impl Seat {
             let file = match self.shelf.create_staged(id) {
                 Ok(file) => file,
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(None),
-                Err(error) => return Err(error.into()),
+                Err(error) => return self.shelf.noted(Err(error.into())),
             };
-            let placed = write_at(&file, &[whole.bytes], 0)
+            let placed = self.shelf.noted(write_at(&file, &[whole.bytes], 0))
                 .and_then(|()| self.shelf.place(id, &file, &whole.digest));
             if placed.is_err()
                 && let Err(left) = self.shelf.discard_staged(id)

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hythe_oci::UploadId;
+use rustix::io::Errno;
 use tokio::task::JoinHandle;
 
 use super::BlobError;
@@ -19,22 +20,31 @@ const MOST_SLICES: usize = 1024;
 pub(super) const SYNC_EVERY: u64 = 64 << 20;
 
 /// Writes all pieces, one behind the other, from `offset` on.
-pub(super) fn write_at(file: &File, pieces: &[Bytes], mut offset: u64) -> Result<(), BlobError> {
+pub(super) fn write_at(file: &File, pieces: &[Bytes], offset: u64) -> Result<(), BlobError> {
     fail::fail_point!("blob-write", |kind| Err(super::injected(kind)));
+    Ok(write_by(pieces, offset, |slices, offset| rustix::io::pwritev(file, slices, offset))?)
+}
+
+/// The same by a call that may write less than it is given.
+fn write_by(
+    pieces: &[Bytes],
+    mut offset: u64,
+    mut call: impl FnMut(&[IoSlice<'_>], u64) -> Result<usize, Errno>,
+) -> io::Result<()> {
     for group in pieces.chunks(MOST_SLICES) {
         let mut slices: Vec<IoSlice<'_>> = group.iter().map(|piece| IoSlice::new(piece)).collect();
         let mut rest = slices.as_mut_slice();
         // Leading empty slices are dropped, so that writing nothing always means an error below.
         IoSlice::advance_slices(&mut rest, 0);
         while !rest.is_empty() {
-            match rustix::io::pwritev(file, rest, offset) {
-                Ok(0) => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
+            match call(rest, offset) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(written) => {
                     offset += written as u64;
                     IoSlice::advance_slices(&mut rest, written);
                 }
-                Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(io::Error::from(error).into()),
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
             }
         }
     }
@@ -59,7 +69,8 @@ impl WriteBehind {
         if self.unsynced >= SYNC_EVERY && self.running.iter().all(JoinHandle::is_finished) {
             self.unsynced = 0;
             let (shelf, file) = (Arc::clone(shelf), Arc::clone(file));
-            self.running.push_back(tokio::task::spawn_blocking(move || shelf.sync_staged(&id, &file)));
+            self.running
+                .push_back(tokio::task::spawn_blocking(move || shelf.noted(shelf.sync_staged(&id, &file))));
         }
     }
 
@@ -71,5 +82,47 @@ impl WriteBehind {
             outcome.map_err(|_panicked_or_stopping| BlobError::Interrupted)??;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn whatever_a_call_takes_all_is_written_in_order(
+            pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..20),
+            takes in prop::collection::vec(0_usize..30, 1..20),
+        ) {
+            let pieces: Vec<Bytes> = pieces.into_iter().map(Bytes::from).collect();
+            let mut file: Vec<u8> = Vec::new();
+            let mut takes = takes.into_iter().cycle();
+            write_by(&pieces, 0, |slices, offset| {
+                assert_eq!(offset, file.len() as u64);
+                let given: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).collect();
+                // Nothing taken is an interruption here.
+                match takes.next().unwrap().min(given.len()) {
+                    0 if takes.clone().take(20).any(|take| take > 0) => Err(Errno::INTR),
+                    take => {
+                        file.extend_from_slice(&given[..take.max(1)]);
+                        Ok(take.max(1))
+                    }
+                }
+            })
+            .unwrap();
+            prop_assert_eq!(file, pieces.concat());
+        }
+    }
+
+    #[test]
+    fn a_call_that_takes_nothing_is_an_error_and_so_is_a_failure_half_way() {
+        let pieces = [Bytes::from_static(b"12345")];
+        let nothing = write_by(&pieces, 0, |_, _| Ok(0)).unwrap_err();
+        assert_eq!(nothing.kind(), io::ErrorKind::WriteZero);
+        let half_way = write_by(&pieces, 0, |_, offset| if offset == 0 { Ok(2) } else { Err(Errno::NOSPC) });
+        assert_eq!(half_way.unwrap_err().kind(), io::ErrorKind::StorageFull);
     }
 }

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use super::epochs::Epochs;
 use super::group::Group;
 use super::job::{Job, Write};
+use super::log::Log;
 use super::{RecordError, RecordsFigures, Writer};
 
 /// Writes waiting for the writer; a caller beyond that waits for a place.
@@ -36,10 +37,10 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    pub(super) fn start(connection: Connection, epochs: Arc<Epochs>) -> Result<Self, RecordError> {
+    pub(super) fn start(connection: Connection, log: Log, epochs: Arc<Epochs>) -> Result<Self, RecordError> {
         let (queue, messages) = mpsc::channel(QUEUE);
         let counters = Arc::new(Counters::default());
-        let group = Group::new(connection, epochs, Arc::clone(&counters));
+        let group = Group::new(connection, log, epochs, Arc::clone(&counters));
         let thread = thread::Builder::new()
             .name("records-writer".to_owned())
             .spawn(move || serve(group, messages))

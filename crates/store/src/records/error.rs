@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use rusqlite::ErrorCode;
 
+use crate::condition::StorageFault;
+
 /// Why a read or a write of records failed. Nothing of a failed write was kept.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum RecordError {
@@ -16,6 +18,9 @@ pub enum RecordError {
     /// The disk answered with an error.
     #[error("the disk that keeps the records answered with an error")]
     Io(#[source] Arc<rusqlite::Error>),
+    /// The process has no memory left for it.
+    #[error("there is no memory left for the records")]
+    Exhausted(#[source] Arc<rusqlite::Error>),
     /// The database file is damaged.
     #[error("the records are damaged")]
     Damaged(#[source] Arc<rusqlite::Error>),
@@ -46,7 +51,17 @@ pub enum RecordError {
 }
 
 impl RecordError {
-    /// A file of the records could not be made or read.
+    /// What is the matter with the disk, if that is why.
+    pub fn storage_fault(&self) -> Option<StorageFault> {
+        match self {
+            Self::NoSpace => Some(StorageFault::Full),
+            Self::ReadOnly => Some(StorageFault::ReadOnly),
+            Self::Io(_) | Self::Lost => Some(StorageFault::Failing),
+            _ => None,
+        }
+    }
+
+    /// A file of the records could not be made, opened or read.
     pub(crate) fn opening(error: std::io::Error) -> Self {
         match error.kind() {
             std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Self::NoSpace,
@@ -61,12 +76,7 @@ impl From<rusqlite::Error> for RecordError {
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::NoSpace,
             Some(ErrorCode::ReadOnly) => Self::ReadOnly,
-            // The shared index of the write-ahead log could not grow: what a full disk looks like on opening.
-            Some(ErrorCode::SystemIoFailure)
-                if error.sqlite_extended_error_code() == Some(rusqlite::ffi::SQLITE_IOERR_SHMSIZE) =>
-            {
-                Self::NoSpace
-            }
+            Some(ErrorCode::OutOfMemory) => Self::Exhausted(Arc::new(error)),
             Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) => Self::Io(Arc::new(error)),
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged(Arc::new(error)),
             Some(ErrorCode::ConstraintViolation) => Self::Constraint(Arc::new(error)),

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use super::engine::{Counters, Message};
 use super::epochs::{Epochs, Touched};
 use super::job::Job;
+use super::log::Log;
 use super::{Reader, RecordError, Writer};
 
 /// A group takes in waiting writes up to this many …
@@ -32,14 +33,20 @@ enum Attempt {
 
 pub(super) struct Group {
     connection: Connection,
+    log: Log,
     epochs: Arc<Epochs>,
     counters: Arc<Counters>,
     touched: Touched,
 }
 
 impl Group {
-    pub(super) fn new(connection: Connection, epochs: Arc<Epochs>, counters: Arc<Counters>) -> Self {
-        Self { connection, epochs, counters, touched: Touched::default() }
+    pub(super) fn new(
+        connection: Connection,
+        log: Log,
+        epochs: Arc<Epochs>,
+        counters: Arc<Counters>,
+    ) -> Self {
+        Self { connection, log, epochs, counters, touched: Touched::default() }
     }
 
     /// Runs `first` and whatever waits behind it in one transaction, and answers all of them.
@@ -138,8 +145,9 @@ impl Group {
         let committed = self.run("COMMIT");
         let microseconds = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.counters.commit_microseconds.fetch_add(microseconds, Ordering::Relaxed);
-        if committed.is_err() {
+        if let Err(error) = &committed {
             self.abandon_transaction();
+            self.log.failed(error);
         } else {
             self.counters.commits.fetch_add(1, Ordering::Relaxed);
         }
@@ -179,6 +187,12 @@ impl Group {
     fn run(&self, statement: &str) -> Result<(), RecordError> {
         self.connection.prepare_cached(statement)?.execute([])?;
         Ok(())
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.log.before_close(&self.connection);
     }
 }
 

@@ -16,6 +16,8 @@ pub enum Job {
     Collect,
     /// Verifying what has not been verified for long.
     Scrub,
+    /// Nothing: whether a claim can be written at all.
+    Probe,
 }
 
 impl Job {
@@ -23,6 +25,7 @@ impl Job {
         match self {
             Self::Collect => "collect",
             Self::Scrub => "scrub",
+            Self::Probe => "probe",
         }
     }
 }

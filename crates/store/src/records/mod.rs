@@ -13,6 +13,7 @@ mod epochs;
 mod error;
 mod group;
 mod job;
+mod log;
 mod migrate;
 mod open;
 mod readers;
@@ -41,10 +42,13 @@ pub use cached::Cached;
 pub use epochs::Topic;
 pub use error::RecordError;
 
+use crate::condition::StorageFault;
 use crate::folder::DataFolder;
 use cached::Weigh;
 use engine::Engine;
 use epochs::Epochs;
+use log::Log;
+use open::Opened;
 use readers::Readers;
 
 /// Sizes of the records engine.
@@ -88,6 +92,7 @@ struct Inner {
     // Dropped in this order: the writer finishes its queue before the readers go.
     engine: Engine,
     readers: Arc<Readers>,
+    log: Log,
     epochs: Arc<Epochs>,
     #[expect(dead_code, reason = "keeps the folder locked while any handle on the records lives")]
     folder: DataFolder,
@@ -98,11 +103,12 @@ impl Records {
     /// not depend on how much is recorded. Works on a full disk.
     pub fn open(folder: &DataFolder, options: RecordsOptions) -> Result<Self, RecordError> {
         let epochs = Arc::new(Epochs::new());
-        let (writer, connections) = open::all(folder, options)?;
+        let Opened { writer, log, readers } = open::all(folder, options)?;
         Ok(Self {
             inner: Arc::new(Inner {
-                engine: Engine::start(writer, Arc::clone(&epochs))?,
-                readers: Arc::new(Readers::new(connections)),
+                engine: Engine::start(writer, log.clone(), Arc::clone(&epochs))?,
+                readers: Arc::new(Readers::new(readers)),
+                log,
                 epochs,
                 folder: folder.clone(),
             }),
@@ -160,6 +166,11 @@ impl Records {
     /// How much the writer has done.
     pub fn figures(&self) -> RecordsFigures {
         self.inner.engine.figures()
+    }
+
+    /// What ails the disk, as far as writes have met it and none has worked since.
+    pub fn faults(&self) -> Vec<StorageFault> {
+        self.inner.log.faults()
     }
 
     /// Stops: what is queued is finished and answered, later calls get [`RecordError::Closed`], and the

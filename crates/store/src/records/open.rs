@@ -4,30 +4,36 @@ use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
+use super::log::Log;
 use super::reserve::Reserve;
 use super::{RecordError, RecordsOptions, migrate};
+use crate::condition::Condition;
 use crate::durable;
 use crate::folder::DataFolder;
 
 /// Prepared statements kept per connection.
 const STATEMENTS: usize = 256;
 
-/// The log is written back to the database after this many pages (8 MiB) …
-const CHECKPOINT_PAGES: u32 = 2048;
-/// … and shrunk to this size, in bytes, if a burst made it longer.
-const LOG_LIMIT: u32 = 64 << 20;
+/// The folder is this process's alone, so the log's index lies in its memory: in a mapped file of its own, a file
+/// cut behind our back would end the process.
+const VFS: &str = "unix-excl";
+
+/// The connections of one database.
+pub(super) struct Opened {
+    pub(super) writer: Connection,
+    pub(super) log: Log,
+    pub(super) readers: Vec<Connection>,
+}
 
 /// Opens the writer's connection and the readers'. If the disk is too full even for that, the reserve set
 /// aside by an earlier start is given up for it.
-pub(super) fn all(
-    folder: &DataFolder,
-    options: RecordsOptions,
-) -> Result<(Connection, Vec<Connection>), RecordError> {
+pub(super) fn all(folder: &DataFolder, options: RecordsOptions) -> Result<Opened, RecordError> {
     let reserve = Reserve::in_folder(folder);
     let opened = match connections(folder, options) {
         Err(RecordError::NoSpace | RecordError::Io(_)) if reserve.give_up() => connections(folder, options)?,
@@ -37,10 +43,7 @@ pub(super) fn all(
     Ok(opened)
 }
 
-fn connections(
-    folder: &DataFolder,
-    options: RecordsOptions,
-) -> Result<(Connection, Vec<Connection>), RecordError> {
+fn connections(folder: &DataFolder, options: RecordsOptions) -> Result<Opened, RecordError> {
     let path = folder.records_path();
     create_private(&path, folder.dir()).map_err(RecordError::opening)?;
     let mut writer = open(&path, OpenFlags::SQLITE_OPEN_READ_WRITE, options.writer_cache_kib)?;
@@ -48,8 +51,7 @@ fn connections(
     // Every commit is on disk before it is answered; group commit is what makes this cheap.
     writer.pragma_update(None, "synchronous", durable::synchronous())?;
     writer.pragma_update(None, "foreign_keys", true)?;
-    writer.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-    writer.pragma_update(None, "journal_size_limit", LOG_LIMIT)?;
+    let log = Log::follow(&mut writer, Arc::new(Condition::of("records")))?;
     migrate::run(&mut writer)?;
     // The folder's lock proves that whoever held a job here has ended. On a full disk their time runs out.
     if let Err(error) = writer.execute("DELETE FROM job_leases", []) {
@@ -64,7 +66,9 @@ fn connections(
             Ok(reader)
         })
         .collect::<Result<_, RecordError>>()?;
-    Ok((writer, readers))
+    // SQLite makes the log's entry in the folder durable, but does not look whether that worked.
+    durable::sync_directory(folder.dir()).map_err(RecordError::opening)?;
+    Ok(Opened { writer, log, readers })
 }
 
 /// Creates the database file for the owner alone (its log files inherit the mode), durable in its folder.
@@ -78,7 +82,7 @@ fn create_private(path: &Path, dir: &Path) -> io::Result<()> {
 
 fn open(path: &Path, mode: OpenFlags, cache_kib: u32) -> Result<Connection, RecordError> {
     // Each connection is used by one thread at a time, which is what NO_MUTEX asks for.
-    let connection = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    let connection = Connection::open_with_flags_and_vfs(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX, VFS)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     // Else a plan may hang on a bound value (any LIMIT does), and the statement is compiled anew for each.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
@@ -100,8 +104,8 @@ mod tests {
     fn a_bound_limit_does_not_compile_a_statement_again() {
         let home = tempfile::tempdir().unwrap();
         let folder = DataFolder::lock(home.path()).unwrap();
-        let (writer, readers) = connections(&folder, RecordsOptions::default()).unwrap();
-        for connection in readers.iter().chain([&writer]) {
+        let opened = connections(&folder, RecordsOptions::default()).unwrap();
+        for connection in opened.readers.iter().chain([&opened.writer]) {
             let mut statement = connection.prepare("SELECT id FROM users WHERE id > ?1 LIMIT ?2").unwrap();
             for limit in 1..4 {
                 statement.query_map([0, limit], |row| row.get::<_, i64>(0)).unwrap().for_each(drop);

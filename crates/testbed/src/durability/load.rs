@@ -34,13 +34,21 @@ pub struct Rules {
     pub repositories: usize,
     /// Statuses from 500 up that a fault under way excuses.
     pub excused: &'static [u16],
+    /// Whether an upload may have lost acknowledged bytes, as after a failed sync: then it says so.
+    pub uploads_may_start_anew: bool,
     /// Whether the server may die: then a client without an answer ends quietly.
     pub server_may_die: bool,
 }
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { clients: 4, repositories: 3, excused: &[], server_may_die: false }
+        Self {
+            clients: 4,
+            repositories: 3,
+            excused: &[],
+            uploads_may_start_anew: false,
+            server_may_die: false,
+        }
     }
 }
 
@@ -367,7 +375,8 @@ impl Client {
             return Ok(());
         }
         let offset = reached(&answer);
-        if offset < upload.acknowledged || offset > upload.sent {
+        let least = if self.rules.uploads_may_start_anew { 0 } else { upload.acknowledged };
+        if offset < least || offset > upload.sent {
             self.ledger.complain(format!(
                 "an upload acknowledged up to {} and sent up to {} stands at {offset}: {answer}",
                 upload.acknowledged, upload.sent

@@ -5,6 +5,7 @@
 //! that are times are set to a second so that the tests need not wait.
 
 mod advisories;
+mod control_socket;
 mod garbage;
 mod http2;
 mod limits;

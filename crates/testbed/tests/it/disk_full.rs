@@ -70,9 +70,10 @@ fn pulls_go_on_pushes_wait_and_a_start_works() {
     admin.push_image("lab/app", "v1", &kept);
 
     disk.fill();
-    let pulls = |server: &Hythe| {
+    let pulls = |server: &Hythe, full: bool| {
         let admin = server.admin();
-        admin.get("/readyz").is(200);
+        let condition = admin.get("/readyz").is(200).json();
+        assert_eq!(condition["problems"][0]["cause"].as_str(), full.then_some("disk_full"), "{condition}");
         admin.head("/v2/lab/app/manifests/v1").is(200);
         assert!(admin.get("/v2/lab/app/manifests/v1").is(200).body == kept.manifest.bytes);
         for blob in &kept.blobs {
@@ -88,7 +89,7 @@ fn pulls_go_on_pushes_wait_and_a_start_works() {
         assert!(message.contains("storage is full"), "{message}");
         assert!(!message.contains('/'), "no path of ours: {message}");
     };
-    pulls(&server);
+    pulls(&server, true);
     refuses(&server);
     // Signing in goes on where nothing must be kept; what must be kept is refused in words.
     admin.get("/token?scope=repository:lab/app:pull").is(200);
@@ -104,13 +105,13 @@ fn pulls_go_on_pushes_wait_and_a_start_works() {
 
     server.stop();
     server.restart();
-    pulls(&server);
+    pulls(&server, true);
     refuses(&server);
 
     disk.make_room();
     let more = image(Family::Oci, Packing::Gzip, "more", "amd64");
     server.admin().push_image("lab/app", "v2", &more);
-    pulls(&server);
+    pulls(&server, false);
 }
 
 #[test]
@@ -146,6 +147,8 @@ fn a_disk_without_inodes_is_a_full_disk() {
         let refused = admin.close_upload(&location, &hythe_testbed::digest(&bytes), &bytes).is(507);
         assert!(refused.error()["message"].as_str().unwrap().contains("storage is full"));
     }
+    let condition = admin.get("/readyz").is(200).json();
+    assert_eq!(condition["problems"][0]["cause"], "disk_full", "{condition}");
     let kept = hythe_testbed::digest(b"the last one");
     assert!(admin.get(&format!("/v2/lab/app/blobs/{kept}")).is(200).body == b"the last one");
 }

@@ -10,6 +10,7 @@
 )]
 
 mod attacks;
+mod backup;
 mod bench;
 mod bit_rot;
 mod clients;
@@ -18,6 +19,7 @@ mod crash;
 mod defects;
 mod disk_full;
 mod durability;
+mod faults;
 mod house;
 mod operations;
 mod protocol;

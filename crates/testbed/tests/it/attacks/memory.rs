@@ -1,6 +1,16 @@
 //! Slow readers: each costs a bounded piece of memory, whatever it asked for.
 
-use hythe_testbed::noise;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use hythe_testbed::run_folder::{self, Source};
+use hythe_testbed::{Hythe, Options, noise};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use super::numbers::resident_kib;
 use super::wire::{Wire, admin_authorization};
@@ -37,6 +47,75 @@ fn two_hundred_readers_that_do_not_read() {
     println!("{grown} KiB for {READERS} slow readers");
     // Others are served meanwhile.
     still_serves(&server);
+}
+
+/// A certificate for 127.0.0.1 and its key.
+fn certificate() -> Option<(PathBuf, PathBuf)> {
+    let folder = run_folder::fresh("certificate");
+    let (certificate, key) = (folder.join("certificate"), folder.join("key"));
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"])
+        .args(["-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1"])
+        .args(["-addext", "basicConstraints=critical,CA:FALSE", "-days", "2"])
+        .arg("-out")
+        .arg(&certificate)
+        .arg("-keyout")
+        .arg(&key)
+        .output();
+    if made.is_ok_and(|outcome| outcome.status.success()) {
+        return Some((certificate, key));
+    }
+    run_folder::not_run("attacks::memory over TLS", Source::Debian, "openssl is not installed");
+    None
+}
+
+/// A client that believes this certificate.
+fn tls(certificate: &Path) -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(certificate).unwrap()).unwrap();
+    Arc::new(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
+}
+
+#[test]
+fn a_hundred_readers_over_tls_that_do_not_read() {
+    const READERS: usize = 100;
+    let Some((certificate, key)) = certificate() else { return };
+    let server = Hythe::start(Options {
+        arguments: ["--tls-cert", certificate.to_str().unwrap(), "--tls-key", key.to_str().unwrap()]
+            .map(ToOwned::to_owned)
+            .to_vec(),
+        ..Options::default()
+    });
+    let client = tls(&certificate);
+    let connect = || {
+        let connection =
+            ClientConnection::new(Arc::clone(&client), ServerName::try_from("127.0.0.1").unwrap());
+        StreamOwned::new(connection.unwrap(), TcpStream::connect(server.addr()).unwrap())
+    };
+    let authorization = admin_authorization(&server);
+    let ask = |head: &str, body: &[u8]| {
+        let mut stream = connect();
+        write!(stream, "{head}\r\nHost: h\r\nAuthorization: {authorization}\r\n").unwrap();
+        write!(stream, "Content-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len()).unwrap();
+        stream.write_all(body).unwrap();
+        let mut begin = [0; 12];
+        stream.read_exact(&mut begin).unwrap();
+        (String::from_utf8_lossy(&begin).into_owned(), stream)
+    };
+    let created = "HTTP/1.1 201";
+    assert_eq!(ask("POST /api/v1/projects HTTP/1.1", br#"{"name":"lab","visibility":"public"}"#).0, created);
+    let bytes = noise("slow over TLS", 16 << 20);
+    let digest = hythe_testbed::digest(&bytes);
+    assert_eq!(ask(&format!("POST /v2/lab/app/blobs/uploads/?digest={digest} HTTP/1.1"), &bytes).0, created);
+    let before = resident_kib(&server);
+    let readers: Vec<_> =
+        (0..READERS).map(|_| ask(&format!("GET /v2/lab/app/blobs/{digest} HTTP/1.1"), b"")).collect();
+    assert!(readers.iter().all(|(begin, _)| begin == "HTTP/1.1 200"));
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    let grown = resident_kib(&server).saturating_sub(before);
+    assert!(grown < READERS as u64 * EACH_KIB, "{grown} KiB for {READERS} slow readers over TLS");
+    println!("{grown} KiB for {READERS} slow readers over TLS");
+    assert_eq!(ask("GET /v2/ HTTP/1.1", b"").0, "HTTP/1.1 200");
 }
 
 #[test]

@@ -99,3 +99,26 @@ fn answers_nobody_takes() {
     assert!(wire.rest().len() < 32 << 20, "the answer was cut, not completed");
     still_serves(&server);
 }
+
+#[test]
+fn answers_taken_by_the_drop() {
+    let server = server(&[
+        ("HYTHE_LIMITS_ANSWER_STALL_SECONDS", "2"),
+        ("HYTHE_LIMITS_ANSWER_BYTES_PER_SECOND", "1000000"),
+    ]);
+    let digest = server.admin().push_blob("lab/app", &noise("drop by drop", 32 << 20));
+    let mut wire = Wire::open(server.addr());
+    wire.send(format!(
+        "GET /v2/lab/app/blobs/{digest} HTTP/1.1\r\nHost: h\r\nAuthorization: {}\r\n\r\n",
+        admin_authorization(&server)
+    ));
+    // What lies in the buffers of both sides was taken at once, and counts; then a tenth of the rate is taken, and
+    // it never stands still for two seconds.
+    let mut taken = 0;
+    while metric(&server, "hythe_connections_cut_total{reason=\"slow_reader\"}") < 1.0 {
+        taken += wire.take(100_000).len();
+        assert!(taken < 32 << 20, "all of it was taken, and nobody minded");
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    still_serves(&server);
+}

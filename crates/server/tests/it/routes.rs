@@ -326,6 +326,7 @@ const OTHERS: &[(&str, &str, [u16; 9])] = &[
     // The control socket's routes do not exist on the network.
     ("POST", "/gc", [404; 9]),
     ("POST", "/fsck", [404; 9]),
+    ("POST", "/backup", [404; 9]),
 ];
 
 #[tokio::test]
@@ -345,8 +346,11 @@ async fn the_other_routes_answer_each_caller_as_the_table_says() {
 const CONTROL: &[(&str, &str, u16)] = &[
     ("POST", "/gc", 200),
     ("POST", "/fsck", 200),
+    // Without a folder to go to.
+    ("POST", "/backup", 400),
     ("GET", "/gc", 405),
     ("GET", "/fsck", 405),
+    ("GET", "/backup", 405),
     ("GET", "/v2/", 404),
     ("GET", "/v2/lab/app/manifests/v1", 404),
     ("GET", "/token", 404),

@@ -1,8 +1,8 @@
 //! Folders that hold a backup, and folders that are being filled from one.
 //!
-//! A backup lies as a data folder does, with a description beside it. Invariants: the description says
-//! "complete" only while everything it speaks of is on the disk; a data folder is opened by nobody else until its
-//! restore has ended.
+//! A backup lies as a data folder does, but for two places for its records, and a description that says which of
+//! them holds. Invariants: what a description speaks of is on the disk before it is written, and is not touched
+//! until the next one is; a data folder is opened by nobody else until its restore has ended.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _, Write as _};
@@ -10,6 +10,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use hythe_oci::{Algorithm, Digest, Hasher};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     BlobError, DataFolder, FileState, FolderError, RecordError, Records, SharedClock, Store, StoreError,
@@ -17,6 +18,7 @@ use crate::{
 };
 
 const DESCRIPTION: &str = "backup.json";
+const DRAFT: &str = "backup.json.new";
 
 /// Why a folder cannot take part in a backup.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +37,34 @@ pub enum BackupFolderError {
     Io(#[from] io::Error),
 }
 
+/// One of the two places for a backup's records: while the next are written to one, the last keep the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RecordsPlace {
+    /// `records-a.sqlite`.
+    A,
+    /// `records-b.sqlite`.
+    B,
+}
+
+impl RecordsPlace {
+    /// The other one.
+    #[must_use]
+    pub fn other(self) -> Self {
+        match self {
+            Self::A => Self::B,
+            Self::B => Self::A,
+        }
+    }
+
+    fn file(self) -> &'static str {
+        match self {
+            Self::A => "records-a.sqlite",
+            Self::B => "records-b.sqlite",
+        }
+    }
+}
+
 /// A folder that a backup is written to, locked.
 #[derive(Debug)]
 pub struct BackupFolder(DataFolder);
@@ -42,7 +72,8 @@ pub struct BackupFolder(DataFolder);
 impl BackupFolder {
     /// Takes a new or empty folder, or one with an earlier backup.
     pub fn take(dir: &Path) -> Result<Self, BackupFolderError> {
-        if !is_empty(dir)? && !dir.join(DESCRIPTION).exists() {
+        // A run that was ended at once leaves its lock and a draft.
+        if !dir.join(DESCRIPTION).exists() && !holds_at_most(dir, &["lock", DRAFT])? {
             return Err(BackupFolderError::Foreign);
         }
         Ok(Self(DataFolder::lock(dir)?))
@@ -59,21 +90,25 @@ impl BackupFolder {
 
     /// Replaces the description, durably.
     pub fn describe(&self, text: &[u8]) -> io::Result<()> {
-        let draft = self.0.dir().join("backup.json.new");
+        let draft = self.0.dir().join(DRAFT);
         let mut file = private_file(&draft)?;
         file.write_all(text)?;
         file.sync_all()?;
+        fail::fail_point!("backup-before-description");
         fs::rename(&draft, self.0.dir().join(DESCRIPTION))?;
-        durable::sync_directory(self.0.dir())
+        durable::sync_directory(self.0.dir())?;
+        fail::fail_point!("backup-after-description");
+        Ok(())
     }
 
-    /// Takes the records as they are now, in place of those of an earlier backup.
-    pub async fn take_records(&self, from: &Records) -> Result<(), RecordError> {
-        let (dir, path) = (self.0.dir().to_owned(), self.0.records_path());
+    /// Takes the records as they are now to a place of which no description speaks.
+    pub async fn take_records(&self, from: &Records, to: RecordsPlace) -> Result<(), RecordError> {
+        let (dir, path) = (self.0.dir().to_owned(), self.0.with_records(to.file()).records_path());
         from.read(move |reader| {
             let prepared = remove_database(&path).and_then(|()| private_file(&path).map(drop));
             prepared.map_err(RecordError::opening)?;
             reader.copy_to(&path)?;
+            fail::fail_point!("backup-records-copied");
             File::open(&path)
                 .and_then(|file| file.sync_all())
                 .and_then(|()| durable::sync_directory(&dir))
@@ -82,14 +117,19 @@ impl BackupFolder {
         .await
     }
 
-    /// The store in the folder.
-    pub fn store(&self, clock: SharedClock) -> Result<Store, StoreError> {
-        Store::open(&self.0, clock, StoreOptions::default())
+    /// Removes the records in a place of which no description speaks any more.
+    pub fn drop_records(&self, from: RecordsPlace) -> io::Result<()> {
+        remove_database(&self.0.with_records(from.file()).records_path())
     }
 
-    /// The digest of the records, which must be closed.
-    pub fn records_digest(&self) -> io::Result<Digest> {
-        digest_of(&self.0.records_path())
+    /// The store in the folder, with the records of this place.
+    pub fn store(&self, records: RecordsPlace, clock: SharedClock) -> Result<Store, StoreError> {
+        Store::open(&self.0.with_records(records.file()), clock, StoreOptions::default())
+    }
+
+    /// The digest of the records in a place, which must be closed.
+    pub fn records_digest(&self, place: RecordsPlace) -> io::Result<Digest> {
+        digest_of(&self.0.with_records(place.file()).records_path())
     }
 }
 
@@ -101,23 +141,26 @@ pub struct RestoreFolder {
 }
 
 impl RestoreFolder {
-    /// Takes a new or empty folder. The backup in `from` is only read.
+    /// Takes a new or empty folder, or one whose restore was interrupted. The backup in `from` is only read.
     pub fn take(dir: &Path, from: &Path) -> Result<Self, BackupFolderError> {
-        if !is_empty(dir)? {
+        let interrupted = |dir: &Path| dir.join("restoring").exists();
+        if !interrupted(dir) && !holds_at_most(dir, &["lock"])? {
             return Err(BackupFolderError::NotEmpty);
         }
         let folder = DataFolder::lock(dir)?;
         private_file(&folder.restoring_path())?.sync_all()?;
         durable::sync_directory(folder.dir())?;
+        fail::fail_point!("restore-begun");
         Ok(Self { folder, from: from.to_owned() })
     }
 
-    /// Copies the records; answers their digest.
-    pub fn take_records(&self) -> io::Result<Digest> {
+    /// Copies the records of a place; answers their digest.
+    pub fn take_records(&self, from: RecordsPlace) -> io::Result<Digest> {
         let name = self.folder.records_path();
-        let source = self.from.join(name.file_name().unwrap_or_default());
+        remove_database(&name)?;
         let mut file = private_file(&name)?;
-        io::copy(&mut File::open(source)?, &mut file)?;
+        io::copy(&mut File::open(self.from.join(from.file()))?, &mut file)?;
+        fail::fail_point!("restore-records-copied");
         file.sync_all()?;
         durable::sync_directory(self.folder.dir())?;
         digest_of(&name)
@@ -137,17 +180,25 @@ impl RestoreFolder {
 
     /// Opens the folder to everybody.
     pub fn finish(self) -> io::Result<()> {
+        fail::fail_point!("restore-before-end");
         fs::remove_file(self.folder.restoring_path())?;
         durable::sync_directory(self.folder.dir())
     }
 }
 
-fn is_empty(dir: &Path) -> io::Result<bool> {
-    match fs::read_dir(dir) {
-        Ok(mut entries) => Ok(entries.next().is_none()),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
-        Err(error) => Err(error),
+fn holds_at_most(dir: &Path, names: &[&str]) -> io::Result<bool> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(true),
+        Err(error) => return Err(error),
+    };
+    for entry in entries {
+        let name = entry?.file_name();
+        if !names.iter().any(|known| name == *known) {
+            return Ok(false);
+        }
     }
+    Ok(true)
 }
 
 fn private_file(path: &Path) -> io::Result<File> {

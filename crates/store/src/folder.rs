@@ -36,6 +36,7 @@ fn holder(pid: Option<u32>) -> String {
 #[derive(Debug, Clone)]
 pub struct DataFolder {
     dir: Arc<Path>,
+    records: &'static str,
     #[expect(dead_code, reason = "held for its lock, which ends when the file is closed")]
     lock: Arc<File>,
 }
@@ -61,7 +62,7 @@ impl DataFolder {
         }
         // Fixed width and written in place: a restart on a full disk needs no new block for it.
         file.write_all_at(format!("{:<11}\n", std::process::id()).as_bytes(), 0)?;
-        Ok(Self { dir: dir.into(), lock: Arc::new(file) })
+        Ok(Self { dir: dir.into(), records: "records.sqlite", lock: Arc::new(file) })
     }
 
     /// Where the running server listens for maintenance commands.
@@ -84,7 +85,12 @@ impl DataFolder {
     }
 
     pub(crate) fn records_path(&self) -> PathBuf {
-        self.dir.join("records.sqlite")
+        self.dir.join(self.records)
+    }
+
+    /// The same folder with its records under another name.
+    pub(crate) fn with_records(&self, name: &'static str) -> Self {
+        Self { records: name, ..self.clone() }
     }
 
     pub(crate) fn blobs_path(&self) -> PathBuf {

@@ -14,7 +14,7 @@ pub mod crash;
 mod durable;
 mod folder;
 
-pub use backup::{BackupFolder, BackupFolderError, RestoreFolder};
+pub use backup::{BackupFolder, BackupFolderError, RecordsPlace, RestoreFolder};
 pub use blobs::{BlobError, BlobFile, BlobStream, Blobs, Disk, FileState, Latch, Staged, Upload, Verdict};
 pub use clock::{Clock, ManualClock, SharedClock, SystemClock, Timestamp};
 pub use condition::StorageFault;
@@ -46,7 +46,7 @@ pub enum StoreError {
     #[error("cannot open the records: {0}")]
     Records(#[from] RecordError),
     /// A restore into the folder was interrupted.
-    #[error("a restore into this folder did not come to its end; empty the folder and restore again")]
+    #[error("a restore into this folder did not come to its end; run it again")]
     Unfinished,
 }
 

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use hythe_oci::Digest;
-use hythe_store::{BackupFolderError, BlobError, RecordError, StoreError};
+use hythe_store::{BackupFolderError, BlobError, RecordError, RecordsPlace, StoreError};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
@@ -20,17 +20,24 @@ pub(super) struct Description {
     format: u32,
     /// The version of Hythe that wrote it.
     hythe: String,
-    /// False while it is being written.
+    /// False while the first backup of a folder is being written.
     complete: bool,
     /// The moment whose state it holds (RFC 3339).
     #[serde(default)]
     made: Option<String>,
     #[serde(default)]
-    records: Option<Digest>,
+    records: Option<Records>,
     #[serde(default)]
     blobs: Tally,
     #[serde(default)]
     damaged: u64,
+}
+
+/// The records that a description speaks of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Records {
+    pub(super) place: RecordsPlace,
+    pub(super) digest: Digest,
 }
 
 impl Description {
@@ -46,7 +53,7 @@ impl Description {
         }
     }
 
-    pub(super) fn complete(report: &BackupReport, records: Digest) -> Self {
+    pub(super) fn complete(report: &BackupReport, records: Records) -> Self {
         let all = [report.linked, report.copied, report.kept];
         Self {
             complete: true,
@@ -65,9 +72,15 @@ impl Description {
         Ok(serde_json::to_vec_pretty(self).map_err(io::Error::from)?)
     }
 
+    /// Where the records lie that hold, if any do.
+    pub(super) fn place(text: &[u8]) -> Option<RecordsPlace> {
+        let description = serde_json::from_slice::<Self>(text).ok()?;
+        description.records.filter(|_| description.complete).map(|records| records.place)
+    }
+
     /// Reads a description; only of a backup that is complete and that this version can read. Answers the moment
-    /// it was made, the digest of its records, and its bytes.
-    pub(super) fn read(text: &[u8], from: &Path) -> Result<(String, Digest, u64), BackupError> {
+    /// it was made, its records, and the bytes of its blobs.
+    pub(super) fn read(text: &[u8], from: &Path) -> Result<(String, Records, u64), BackupError> {
         let from = from.display().to_string();
         let Ok(description) = serde_json::from_slice::<Self>(text) else {
             return Err(BackupError::NoBackup(from));
@@ -123,7 +136,7 @@ pub enum BackupError {
     #[error("There is no backup in {0}.")]
     NoBackup(String),
     /// The backup was interrupted.
-    #[error("The backup in {0} is not complete: its last run was interrupted. Run it again.")]
+    #[error("The backup in {0} is not complete: its first run was interrupted. Run it again.")]
     Incomplete(String),
     /// The backup is from the future.
     #[error(

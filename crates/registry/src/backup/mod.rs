@@ -1,7 +1,8 @@
 //! Backups: the records as they are at one moment, then every blob they name.
 //!
 //! Invariants: while a backup runs nothing is collected, so that what its records name is still there when its turn
-//! comes; a backup is called complete only once all of it is on the disk. Uploads under way are no part of it.
+//! comes; a backup is called complete only once all of it is on the disk, and until then the one before it in the
+//! same folder holds. Uploads under way are no part of it.
 
 mod description;
 mod restore;
@@ -10,19 +11,28 @@ pub use description::{BackupError, BackupReport, RestoreReport};
 pub use restore::restore;
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use hythe_oci::{Algorithm, Digest};
 use hythe_store::records::jobs::Job;
 use hythe_store::records::stamps::StoredBlob;
-use hythe_store::{BackupFolder, Store};
+use hythe_store::{BackupFolder, RecordsPlace, Store};
 use serde::{Deserialize, Serialize};
 
 use crate::progress::Reporter;
+use crate::seeded::defect;
 use crate::{Error, Registry};
-use description::Description;
+use description::{Description, Records};
 
 /// Blobs that are looked at together.
 const PAGE: u32 = 500;
+
+/// How long a backup waits for a collection or another backup, and how often it looks.
+const PATIENCE: Duration = Duration::from_mins(10);
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Blobs that one run removes; what is left over goes with the next.
+const REMOVED_AT_ONCE: usize = 1 << 20;
 
 /// How a backup is made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,15 +55,27 @@ struct Backup<'a> {
 }
 
 impl Registry {
-    /// Makes a backup, or brings an earlier one up to date. Pushes and pulls go on meanwhile.
+    /// Makes a backup, or brings an earlier one up to date. Pushes and pulls go on meanwhile. Waits for a collection
+    /// or another backup that is under way, but not for ever.
     pub async fn backup(
         &self,
         options: BackupOptions,
         progress: &Reporter,
     ) -> Result<BackupReport, BackupError> {
-        let made =
-            self.holding(Job::Collect, async |_| Ok(self.backup_held(&options, progress).await)).await?;
-        made.ok_or(BackupError::Taken)?
+        let begin = Instant::now();
+        loop {
+            if defect("defect-backup-unheld") {
+                return self.backup_held(&options, progress).await;
+            }
+            let work = async |_| Ok(self.backup_held(&options, progress).await);
+            if let Some(made) = self.holding(Job::Collect, work).await? {
+                return made;
+            }
+            if begin.elapsed() > PATIENCE {
+                return Err(BackupError::Taken);
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
     }
 
     async fn backup_held(
@@ -63,19 +85,25 @@ impl Registry {
     ) -> Result<BackupReport, BackupError> {
         let folder =
             BackupFolder::take(&options.to).map_err(|error| BackupError::folder(&options.to, error))?;
-        folder.describe(&Description::begun().json()?)?;
+        let before = BackupFolder::description(&options.to)?.and_then(|text| Description::place(&text));
+        let place = before.map_or(RecordsPlace::A, RecordsPlace::other);
+        if before.is_none() {
+            folder.describe(&Description::begun().json()?)?;
+        }
         let report = BackupReport { made: self.now().rfc3339(), ..BackupReport::default() };
-        folder.take_records(self.records()).await?;
-        let store = folder.store(self.inner.store.clock.clone())?;
+        folder.take_records(self.records(), place).await?;
+        let store = folder.store(place, self.inner.store.clock.clone())?;
         store.records.write(|w| Ok::<_, BackupError>(w.forget_uploads_and_trash()?)).await?;
         let mut backup = Backup { registry: self, store, copy: options.copy, report };
         backup.blobs(progress).await?;
-        backup.prune().await?;
-        let Backup { store, report, .. } = backup;
-        store.records.close().await;
-        let records = folder.records_digest()?;
-        folder.describe(&Description::complete(&report, records).json()?)?;
-        Ok(report)
+        let unneeded = backup.unneeded().await?;
+        backup.store.records.close().await;
+        let records = Records { place, digest: folder.records_digest(place)? };
+        folder.describe(&Description::complete(&backup.report, records).json()?)?;
+        // Only now does nothing need what the backup before this one held.
+        folder.drop_records(place.other())?;
+        backup.prune(unneeded).await?;
+        Ok(backup.report)
     }
 }
 
@@ -133,18 +161,40 @@ impl Backup<'_> {
         Ok(())
     }
 
-    /// Removes what an earlier backup held and this one does not name.
-    async fn prune(&mut self) -> Result<(), BackupError> {
+    /// What earlier backups held and this one does not name.
+    async fn unneeded(&self) -> Result<Vec<Digest>, BackupError> {
+        let mut unneeded = Vec::new();
         for algorithm in Algorithm::ALL {
             for first in 0..=u8::MAX {
-                for digest in self.store.blobs.on_disk(algorithm, first).await? {
-                    if !self.store.records.read(move |r| r.has_blob(&digest)).await? {
-                        let latch = self.store.blobs.latch(&digest).await;
-                        self.store.blobs.remove(&latch, &digest).await?;
-                        self.report.removed += 1;
+                let on_disk = self.store.blobs.on_disk(algorithm, first).await?;
+                let unnamed = self.store.records.read(move |r| {
+                    let mut unnamed = Vec::new();
+                    for digest in on_disk {
+                        if !r.has_blob(&digest)? {
+                            unnamed.push(digest);
+                        }
                     }
+                    Ok::<_, BackupError>(unnamed)
+                });
+                unneeded.extend(unnamed.await?);
+                if unneeded.len() > REMOVED_AT_ONCE {
+                    unneeded.truncate(REMOVED_AT_ONCE);
+                    return Ok(unneeded);
                 }
             }
+        }
+        Ok(unneeded)
+    }
+
+    /// Removes blobs, and what an interrupted run had staged.
+    async fn prune(&mut self, unneeded: Vec<Digest>) -> Result<(), BackupError> {
+        for digest in unneeded {
+            let latch = self.store.blobs.latch(&digest).await;
+            self.store.blobs.remove(&latch, &digest).await?;
+            self.report.removed += 1;
+        }
+        for id in self.store.blobs.staged().await? {
+            self.store.blobs.discard(id).await?;
         }
         Ok(())
     }

@@ -14,7 +14,7 @@ use crate::progress::Reporter;
 /// Blobs copied at once: small ones mostly wait for the disk.
 const AT_ONCE: usize = 16;
 
-/// Fills the folder `to` from the backup in `from`, which is only read.
+/// Fills the folder `to` from the backup in `from`, which is only read. If it is interrupted, it can be run again.
 pub async fn restore(
     from: &Path,
     to: &Path,
@@ -25,7 +25,7 @@ pub async fn restore(
     let text = text.ok_or_else(|| BackupError::NoBackup(from.display().to_string()))?;
     let (made, records, bytes) = Description::read(&text, from)?;
     let folder = RestoreFolder::take(to, from).map_err(|error| BackupError::folder(to, error))?;
-    if folder.take_records()? != records {
+    if folder.take_records(records.place)? != records.digest {
         return Err(BackupError::RecordsDamaged(from.display().to_string()));
     }
     let store = folder.store(clock)?;

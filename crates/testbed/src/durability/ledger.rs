@@ -361,6 +361,13 @@ impl Ledger {
 }
 
 impl View {
+    /// The same for a place that upload sessions do not reach, as a backup.
+    #[must_use]
+    pub fn without_uploads(mut self) -> Self {
+        self.state.uploads.clear();
+        self
+    }
+
     /// The bytes of a blob.
     pub fn bytes(&self, digest: &str) -> &[u8] {
         &self.state.bytes[digest]

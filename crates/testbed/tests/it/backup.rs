@@ -1,33 +1,57 @@
-//! A backup of a running registry, brought up to date, and restored into an empty folder.
+//! A backup of a running registry, brought up to date, and restored into an empty folder; the process ends at each
+//! step of either. What a load beside it makes of a backup is `durability::backups`.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use hythe_testbed::{Actor, Family, Hythe, Image, Options, Packing, Visibility, image, run_folder};
+use hythe_testbed::run_folder::{self, Source};
+use hythe_testbed::{Actor, Family, Hythe, Image, Options, Packing, Visibility, image};
 
 use crate::clients::whole;
 use crate::crash::fsck;
 
 const REPOSITORY: &str = "lab/app";
 
-fn hythe(command: &str, folders: &[(&str, &Path)], more: &[&str]) -> Output {
+fn hythe(command: &str, folders: &[(&str, &Path)], more: &[&str]) -> Command {
     let mut called = Command::new(Hythe::binary());
     called.args([command, "--output", "json"]).args(more);
     for (flag, folder) in folders {
         called.arg(flag).arg(folder);
     }
-    called.output().expect("the binary starts")
+    called
+}
+
+/// `hythe backup` of a data folder, beside its server or without one.
+pub(crate) fn backing_up(data: &Path, to: &Path, more: &[&str]) -> Command {
+    hythe("backup", &[("--data-dir", data), ("--to", to)], more)
+}
+
+/// `hythe restore`.
+pub(crate) fn restoring(from: &Path, to: &Path) -> Command {
+    hythe("restore", &[("--from", from), ("--data-dir", to)], &[])
+}
+
+fn ran(mut command: Command) -> Output {
+    command.output().expect("the binary starts")
 }
 
 fn backup(server: &Hythe, to: &Path, more: &[&str]) -> serde_json::Value {
-    let output = hythe("backup", &[("--data-dir", &server.data_folder()), ("--to", to)], more);
+    let output = ran(backing_up(&server.data_folder(), to, more));
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
 fn restore(from: &Path, to: &Path) -> Output {
-    hythe("restore", &[("--from", from), ("--data-dir", to)], &[])
+    ran(restoring(from, to))
+}
+
+/// Ends the process when it passes the point for the first time.
+fn dies_at(mut command: Command, point: &str) {
+    command.env("HYTHE_FAILPOINTS", format!("{point}=abort(1)"));
+    let output = ran(command);
+    assert!(output.status.code().is_none(), "{point} is not passed: {output:?}");
 }
 
 fn sample(seed: &str) -> Image {
@@ -104,11 +128,97 @@ fn what_is_no_backup_is_neither_overwritten_nor_restored() {
     let server = server();
     let foreign = run_folder::fresh("foreign");
     fs::write(foreign.join("thesis.txt"), b"years of work").unwrap();
-    let refused = hythe("backup", &[("--data-dir", &server.data_folder()), ("--to", &foreign)], &[]);
+    let refused = ran(backing_up(&server.data_folder(), &foreign, &[]));
     assert!(!refused.status.success());
     assert!(!restore(&foreign, &run_folder::fresh("restored").join("data")).status.success());
     let to = run_folder::fresh("backup");
     backup(&server, &to, &[]);
     assert!(!restore(&to, &foreign).status.success(), "the folder is not empty");
     assert_eq!(fs::read_dir(&foreign).unwrap().count(), 1, "nothing is changed");
+}
+
+#[test]
+fn an_interrupted_backup_leaves_the_one_before_it() {
+    let mut server = server();
+    let admin = server.admin();
+    admin.push_image(REPOSITORY, "dropped", &sample("dropped"));
+    let to = run_folder::fresh("backup");
+    backup(&server, &to, &["--copy"]);
+    let dropped = sample("dropped").manifest.digest();
+    admin.delete(&format!("/v2/{REPOSITORY}/manifests/{dropped}")).is(202);
+    admin.push_image(REPOSITORY, "v2", &sample("two"));
+    server.stop();
+    let data = server.data_folder();
+    let gc = ran(hythe("gc", &[("--data-dir", &data)], &["--grace-minutes", "0"]));
+    assert!(gc.status.success(), "{gc:?}");
+    let restored = |tags: &[&str]| {
+        let folder = run_folder::fresh("restored").join("data");
+        let output = restore(&to, &folder);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serves(&folder, &server, tags);
+    };
+    for point in
+        ["backup-records-copied", "blob-before-sync", "blob-after-rename", "backup-before-description"]
+    {
+        dies_at(backing_up(&data, &to, &["--copy"]), point);
+        restored(&["v1", "dropped"]);
+    }
+    // The second removes what the first did not come to.
+    for point in ["backup-after-description", "blob-after-unlink"] {
+        dies_at(backing_up(&data, &to, &["--copy"]), point);
+        restored(&["v1", "v2"]);
+    }
+    let last = backup(&server, &to, &["--copy"]);
+    assert_eq!(last["copied"]["count"], 0, "{last}");
+    restored(&["v1", "v2"]);
+    let files = |folder: &str| {
+        let found = Command::new("find").arg(to.join(folder)).args(["-type", "f"]).output().unwrap();
+        String::from_utf8_lossy(&found.stdout).lines().count()
+    };
+    assert_eq!(files("uploads"), 0, "what an interrupted copy left is gone");
+    assert_eq!(files("blobs") as u64, last["kept"]["count"].as_u64().unwrap());
+}
+
+#[test]
+fn an_interrupted_restore_is_refused_by_a_server_and_run_again() {
+    let server = server();
+    let to = run_folder::fresh("backup");
+    backup(&server, &to, &[]);
+    for point in ["restore-begun", "restore-records-copied", "blob-before-rename", "restore-before-end"] {
+        let data = run_folder::fresh("restored").join("data");
+        dies_at(restoring(&to, &data), point);
+        let refused = Hythe::try_start(Options { data: Some(data.clone()), ..Options::default() });
+        let told = refused.expect_err("half a registry is not served");
+        assert!(told.contains("run it again"), "{told}");
+        assert!(restore(&to, &data).status.success());
+        serves(&data, &server, &["v1"]);
+    }
+}
+
+#[test]
+fn another_file_system_gets_copies() {
+    let server = server();
+    let elsewhere = Path::new("/dev/shm").join(format!("hythe-backup-{}", std::process::id()));
+    let to = elsewhere.join("backup");
+    let made = fs::create_dir_all(&elsewhere);
+    if made.is_err() || device(&elsewhere) == device(&server.data_folder()) {
+        run_folder::not_run(
+            "backup::another_file_system",
+            Source::Machine,
+            "/dev/shm is no place of its own",
+        );
+        return;
+    }
+    let report = backup(&server, &to, &[]);
+    assert_eq!(report["linked"]["count"], 0, "{report}");
+    assert!(report["copied"]["count"].as_u64().unwrap() >= 2, "{report}");
+    let data = run_folder::fresh("restored").join("data");
+    let restored = restore(&to, &data);
+    fs::remove_dir_all(&elsewhere).unwrap();
+    assert!(restored.status.success(), "{}", String::from_utf8_lossy(&restored.stderr));
+    serves(&data, &server, &["v1"]);
+}
+
+fn device(path: &Path) -> u64 {
+    fs::metadata(path).unwrap().dev()
 }

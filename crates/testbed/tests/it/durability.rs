@@ -6,6 +6,7 @@
 //!
 //! `HYTHE_TESTBED_DEEP=1` selects the long run, `HYTHE_TESTBED_SEED` repeats one.
 
+mod backups;
 mod faults;
 mod kills;
 mod power;

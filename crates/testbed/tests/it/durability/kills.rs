@@ -34,7 +34,7 @@ fn one_life(life: u64, kills: u64, rng: &mut Rng, counts: &mut Counts) -> Result
         let when = format!("after kill {round}");
         let load = Load::start(&admin, &ledger, rules, counts.seed, round);
         let over = Arc::new(AtomicBool::new(false));
-        let collector = collector(Control::of(&server.data_folder()), Arc::clone(&over));
+        let collector = collector(Control::of(&server.data_folder()), Arc::clone(&over), Duration::ZERO);
         std::thread::sleep(Duration::from_millis(rng.u64(10..300)));
         server.kill();
         over.store(true, Ordering::Relaxed);
@@ -54,8 +54,12 @@ fn one_life(life: u64, kills: u64, rng: &mut Rng, counts: &mut Counts) -> Result
     counts.hold(&finished, "finishing the uploads that are left")
 }
 
-/// Collects without grace, again and again, until told to stop. It may meet a dead server.
-pub(super) fn collector(control: Control, over: Arc<AtomicBool>) -> std::thread::JoinHandle<u64> {
+/// Collects without grace, again and again with a pause, until told to stop. It may meet a dead server.
+pub(super) fn collector(
+    control: Control,
+    over: Arc<AtomicBool>,
+    pause: Duration,
+) -> std::thread::JoinHandle<u64> {
     std::thread::spawn(move || {
         let mut runs = 0;
         while !over.load(Ordering::Relaxed) {
@@ -63,6 +67,7 @@ pub(super) fn collector(control: Control, over: Arc<AtomicBool>) -> std::thread:
                 Ok(_) => runs += 1,
                 Err(_) => std::thread::sleep(Duration::from_millis(5)),
             }
+            std::thread::sleep(pause);
         }
         runs
     })

@@ -40,7 +40,7 @@ fn one_life(system: FileSystem, cuts: u64, rng: &mut Rng, counts: &mut Counts) -
     let admin = Actor::bearer(server.addr(), &token);
     let load = Load::start(&admin, &ledger, Rules::default(), counts.seed, counts.blows);
     let over = Arc::new(AtomicBool::new(false));
-    let collector = collector(Control::of(&server.data_folder()), Arc::clone(&over));
+    let collector = collector(Control::of(&server.data_folder()), Arc::clone(&over), Duration::ZERO);
     let mut taken = Vec::new();
     for _ in 0..cuts {
         std::thread::sleep(Duration::from_millis(rng.u64(20..400)));

@@ -25,7 +25,7 @@ fn family(length: Duration, seed: u64) -> Result<Counts, String> {
         let admin = client(&server);
         let load = Load::start(&admin, &ledger, Rules::default(), counts.seed, round);
         let over = Arc::new(AtomicBool::new(false));
-        let collector = collector(Control::of(&server.data_folder()), Arc::clone(&over));
+        let collector = collector(Control::of(&server.data_folder()), Arc::clone(&over), Duration::ZERO);
         std::thread::sleep(STRETCH.min(length));
         counts.works += load.stop();
         over.store(true, Ordering::Relaxed);

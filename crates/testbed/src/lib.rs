@@ -14,6 +14,7 @@ mod content;
 mod control;
 mod docker;
 pub mod durability;
+pub mod heirloom;
 pub mod http;
 mod hythe;
 mod leash;

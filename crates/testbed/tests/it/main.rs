@@ -24,3 +24,4 @@ mod house;
 mod operations;
 mod protocol;
 mod quickstart;
+mod upgrade;

@@ -1,7 +1,7 @@
 //! Files that are flipped, cut, emptied, removed or replaced behind the server's back: wrong bytes are
 //! never a complete answer, the damage is told in words, and pushing the blob again heals it.
 
-mod damage;
+pub(crate) mod damage;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -8,6 +8,9 @@ use std::process::Command;
 use hythe_testbed::run_folder::{self, Source};
 use hythe_testbed::{Family, Hythe, Options, Packing, Visibility, image, noise};
 
+use crate::bit_rot::damage::{blob_file, flip};
+use crate::crash::fsck;
+
 /// A small disk in memory, mounted while this lives.
 struct Disk(PathBuf);
 
@@ -151,4 +154,28 @@ fn a_disk_without_inodes_is_a_full_disk() {
     assert_eq!(condition["problems"][0]["cause"], "disk_full", "{condition}");
     let kept = hythe_testbed::digest(b"the last one");
     assert!(admin.get(&format!("/v2/lab/app/blobs/{kept}")).is(200).body == b"the last one");
+}
+
+#[test]
+fn damage_is_found_on_a_full_disk_and_healed_when_there_is_room() {
+    let Some(disk) = Disk::mount("size=192m") else { return };
+    let server = Hythe::start(options(&disk.0));
+    server.create_project("lab", Visibility::Private);
+    let admin = server.admin();
+    let (rotten, sound) = (noise("rotten", 200 << 10), noise("sound", 200 << 10));
+    let (digest, intact) = (admin.push_blob("lab/app", &rotten), admin.push_blob("lab/app", &sound));
+    let path = |digest: &str| format!("/v2/lab/app/blobs/{digest}");
+    disk.fill();
+    flip(&blob_file(&server, &digest), 1000);
+    // Perhaps cut, perhaps refused; never complete.
+    let pulled = std::panic::catch_unwind(|| server.admin().get(&path(&digest)));
+    assert!(pulled.is_err() || pulled.is_ok_and(|answer| answer.status != 200), "damage is not noticed");
+    assert!(admin.get(&path(&intact)).is(200).body == sound);
+    let told = fsck(&server.data_folder()).expect_err("a damaged blob is no sound folder");
+    assert!(told.contains(&digest), "{told}");
+
+    disk.make_room();
+    admin.push_blob("lab/app", &rotten);
+    assert!(admin.get(&path(&digest)).is(200).body == rotten);
+    fsck(&server.data_folder()).unwrap();
 }

@@ -72,7 +72,7 @@ fn writable(path: &Path) -> File {
     OpenOptions::new().read(true).write(true).open(path).unwrap()
 }
 
-fn flip(path: &Path, at: usize) {
+pub(crate) fn flip(path: &Path, at: usize) {
     let file = writable(path);
     let mut byte = [0];
     file.read_exact_at(&mut byte, at as u64).unwrap();
@@ -93,7 +93,7 @@ pub(super) fn touch(path: &Path) {
 }
 
 /// Where a blob's file lies.
-pub(super) fn blob_file(server: &Hythe, digest: &str) -> PathBuf {
+pub(crate) fn blob_file(server: &Hythe, digest: &str) -> PathBuf {
     let (algorithm, hex) = digest.split_once(':').unwrap();
     server.data_folder().join("blobs").join(algorithm).join(&hex[..2]).join(hex)
 }

@@ -168,10 +168,10 @@ impl Place {
 /// `hythe gc` beside the server that holds a folder.
 pub(crate) struct Collector(Child);
 
-/// Starts a collection of whatever is garbage now.
-pub(crate) fn collect(folder: &Path) -> Collector {
+/// Starts a collection of whatever is garbage now, or only looks what that is.
+pub(crate) fn collect(folder: &Path, more: &[&str]) -> Collector {
     let mut command = hythe();
-    command.args(["gc", "--grace-minutes", "0", "--output", "json", "--data-dir"]).arg(folder);
+    command.args(["gc", "--grace-minutes", "0", "--output", "json", "--data-dir"]).arg(folder).args(more);
     Collector(command.stdout(Stdio::piped()).spawn().expect("Hythe starts"))
 }
 
@@ -182,17 +182,18 @@ impl Collector {
         self.0.wait().expect("an ended program can be waited for");
     }
 
-    /// Waits for its end; how many blobs are gone.
-    pub(crate) fn removed_blobs(self) -> u64 {
+    /// Waits for its end; how many links and how many blobs are garbage, and gone but for a look.
+    pub(crate) fn garbage(self) -> (u64, u64) {
         let output = self.0.wait_with_output().expect("the collector ends");
         assert!(output.status.success(), "the collection is not aborted");
         let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("the report is JSON");
-        report["unlinked_blobs"]["count"].as_u64().expect("the report counts blobs")
+        let count = |what: &serde_json::Value| what.as_u64().expect("the report counts");
+        (count(&report["unreferenced_links"]), count(&report["unlinked_blobs"]["count"]))
     }
 }
 
 fn hythe() -> Command {
-    Command::new(program("HYTHE", &["target/release/hythe"]).expect("build Hythe first"))
+    Command::new(program("HYTHE", &["target/dist/hythe"]).expect("build Hythe first"))
 }
 
 /// The administrator's credentials.

@@ -1,6 +1,7 @@
 //! A server that keeps much: how soon it answers after a start, and what a collection of half of its blobs takes
 //! while others push and pull.
 
+use std::fs;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -35,7 +36,7 @@ pub(crate) fn all(place: &Place, blobs: usize) {
         conditions: "a private manifest pulled with a password (Argon2 included)".to_owned(),
     };
     show_limit(&line, 0.5);
-    collection(&folder, blobs);
+    collection(place, &folder, blobs);
 }
 
 fn fill(folder: &Path, blobs: usize) {
@@ -92,13 +93,13 @@ fn first_answer(folder: &Path) -> f64 {
     begin.elapsed().as_secs_f64()
 }
 
-fn collection(folder: &Path, blobs: usize) {
+fn collection(place: &Place, folder: &Path, blobs: usize) {
     // At the rate an operator gets who sets nothing: what does a pull feel of it?
     let server = Place::hythe_on(folder, false);
     let target = server.target.with(basic());
     let without = beside(&target, blobs, || std::thread::sleep(A_WHILE));
     let with = beside(&target, blobs, || {
-        let collector = collect(folder);
+        let collector = collect(folder, &[]);
         std::thread::sleep(A_WHILE);
         collector.leave();
     });
@@ -113,15 +114,28 @@ fn collection(folder: &Path, blobs: usize) {
     let lines = [line("hythe, collecting at the default rate", &with), line("hythe, at rest", &without)];
     show(&lines, &[Mark { of: 0, against: 1, reach: Reach::AtMost(2.0) }]);
 
-    // As fast as it can.
     let server = Place::hythe_with(folder, false, &[("HYTHE_COLLECTION_RATE", "100000")]);
     let target = server.target.with(basic());
+    // What of it is garbage: the mark of a collector that marks and sweeps.
+    let mut links = 0;
+    let begin = Instant::now();
+    let round = beside(&target, blobs, || (links, _) = collect(folder, &["--dry-run"]).garbage());
+    let line = Line {
+        work: format!("find what of {blobs} blobs is garbage, beside 4 pulling and 4 pushing"),
+        server: "hythe".to_owned(),
+        figures: vec![begin.elapsed().as_secs_f64()],
+        unit: "s",
+        conditions: format!("`gc --dry-run`; {links} links found; GET p99 {:.1} ms", round.p99()),
+    };
+    show_limit(&line, 30.0);
+
+    // As fast as it can.
     let before = server.process.cpu();
     let mut seconds = 0.0;
     let mut removed = 0;
     let round = beside(&target, blobs, || {
         let begin = Instant::now();
-        removed = collect(folder).removed_blobs();
+        (_, removed) = collect(folder, &[]).garbage();
         seconds = begin.elapsed().as_secs_f64();
     });
     let cpu = server.process.cpu() - before;
@@ -144,7 +158,41 @@ fn collection(folder: &Path, blobs: usize) {
             round.p99()
         ),
     };
-    show_limit(&line, 30.0);
+    let floor = Line {
+        work: line.work.clone(),
+        server: "floor: as many files unlinked, 8 at once".to_owned(),
+        figures: vec![unlink(place, usize::try_from(removed).expect("a count of blobs"))],
+        unit: "s",
+        conditions: "the same disk, no records, no load".to_owned(),
+    };
+    show(&[line, floor], &[Mark { of: 0, against: 1, reach: Reach::Told }]);
+}
+
+/// Seconds that the removal of so many small files takes, in as many directories as a store has.
+fn unlink(place: &Place, files: usize) -> f64 {
+    const AT_ONCE: usize = 8;
+    let folder = place.fresh("unlink");
+    let path = |number: usize| folder.join(format!("{:02x}", number % 256)).join(number.to_string());
+    for directory in 0..256 {
+        let made = path(directory);
+        fs::create_dir(made.parent().expect("it has one")).expect("the folder of the bench is writable");
+    }
+    for number in 0..files {
+        fs::write(path(number), [0; 64]).expect("the folder of the bench is writable");
+    }
+    rustix::fs::sync();
+    let begin = Instant::now();
+    std::thread::scope(|scope| {
+        for worker in 0..AT_ONCE {
+            let path = &path;
+            scope.spawn(move || {
+                for number in (worker..files).step_by(AT_ONCE) {
+                    fs::remove_file(path(number)).expect("it was made above");
+                }
+            });
+        }
+    });
+    begin.elapsed().as_secs_f64()
 }
 
 /// Pulls and pushes while `work` is done; what the pulls saw.

@@ -8,16 +8,20 @@ use hythe_store::records::collect::Protection;
 use hythe_store::records::jobs::{Job, JobLease};
 use hythe_store::records::leases::LeaseBucket;
 use hythe_store::{Latch, Timestamp};
+use tokio::task::{JoinError, JoinSet};
 
 use super::{CollectOptions, CollectReport};
 use crate::{Error, Registry};
 
-/// Rows judged in one read.
-const PAGE: u32 = 1_000;
+/// Rows judged in one read: some ten milliseconds.
+const PAGE: u32 = 8_192;
 
 /// Removals that share a transaction, at most: a push waits for no more than one such transaction, and for the
 /// latches of one batch.
 const BATCH: usize = 1024;
+
+/// Batches of blobs under way at once: while one waits for its commits, others leave the disk.
+const BATCHES: usize = 3;
 
 /// The time in which removals are counted.
 const TENTH: Duration = Duration::from_millis(100);
@@ -223,31 +227,44 @@ impl Registry {
                 }
                 continue;
             }
+            let mut removals = JoinSet::new();
             for batch in garbage.chunks(run.batch()) {
                 run.pace_of(batch.len()).await;
-                let (now, digests) = (self.now(), batch.iter().map(|blob| blob.digest).collect::<Vec<_>>());
-                let condemned = digests.clone();
-                self.records()
-                    .write(move |w| {
-                        condemned.iter().try_for_each(|digest| w.condemn(digest, protection, now).map(drop))
-                    })
-                    .await?;
-                for size in self.remove_blobs(digests, run).await? {
-                    report.unlinked_blobs.add(size);
+                if removals.len() == BATCHES {
+                    removed(removals.join_next().await, report)?;
                 }
+                let digests = batch.iter().map(|blob| blob.digest).collect();
+                let (registry, lease) = (self.clone(), run.lease);
+                // In a task, so that its latches are not held for longer than it takes.
+                removals.spawn(async move { registry.remove_blobs(digests, protection, lease).await });
+            }
+            while !removals.is_empty() {
+                removed(removals.join_next().await, report)?;
             }
         }
     }
 
-    /// Removes condemned blobs: records first, then files, all of it under the digests' latches. Answers the
-    /// sizes of those that are gone.
-    async fn remove_blobs(&self, digests: Vec<Digest>, run: &Run) -> Result<Vec<u64>, Error> {
+    /// Condemns blobs and removes those that still are after that: records first, then files, all of it under the
+    /// digests' latches. Answers the sizes of those that are gone.
+    async fn remove_blobs(
+        &self,
+        digests: Vec<Digest>,
+        protection: Protection,
+        lease: Option<JobLease>,
+    ) -> Result<Vec<u64>, Error> {
+        let (now, condemned) = (self.now(), digests.clone());
+        self.records()
+            .write(move |w| {
+                condemned.iter().try_for_each(|digest| w.condemn(digest, protection, now).map(drop))
+            })
+            .await?;
         let mut latches = Vec::with_capacity(digests.len());
-        // Nobody else holds one latch while waiting for another, so that no order can end in a deadlock.
+        // Whoever holds one latch while waiting for another is a batch of the same run, and no two batches want the
+        // same: no order can end in a deadlock.
         for digest in &digests {
             latches.push(self.blobs().latch(digest).await);
         }
-        let (now, protection, lease) = (self.now(), run.protection, run.lease);
+        let now = self.now();
         let freed = self
             .records()
             .write(move |w| {
@@ -348,4 +365,21 @@ impl Registry {
             }
         }
     }
+}
+
+/// Adds what a batch removed.
+fn removed(
+    batch: Option<Result<Result<Vec<u64>, Error>, JoinError>>,
+    report: &mut CollectReport,
+) -> Result<(), Error> {
+    let sizes = match batch {
+        Some(Ok(sizes)) => sizes?,
+        Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        // Nobody aborts a batch whose run still waits for it.
+        Some(Err(_)) | None => Vec::new(),
+    };
+    for size in sizes {
+        report.unlinked_blobs.add(size);
+    }
+    Ok(())
 }

@@ -116,19 +116,11 @@ impl Reader<'_> {
              WHERE (l.repository_id, l.digest) > (?3, ?4)
              ORDER BY l.repository_id, l.digest LIMIT ?5"
         );
-        let (repository, digest) = match &after {
-            Some((repository, digest)) => (repository.0, Some(DigestKey::of(digest))),
-            None => (i64::MIN, None),
-        };
-        // An empty key sorts before every digest.
-        let empty: &[u8] = &[];
-        let key: &dyn rusqlite::ToSql = match &digest {
-            Some(key) => key,
-            None => &empty,
-        };
+        let repository = after.map_or(i64::MIN, |(repository, _)| repository.0);
+        let digest = DigestKey::after(after.as_ref().map(|(_, digest)| digest));
         let mut statement = self.conn().prepare_cached(&sql)?;
         let rows = statement.query_map(
-            params![protection.before, protection.leased_since.0, repository, key, limit],
+            params![protection.before, protection.leased_since.0, repository, digest, limit],
             |row| {
                 Ok(LinkCandidate {
                     repository: RepositoryId(row.get(0)?),
@@ -149,10 +141,10 @@ impl Reader<'_> {
     ) -> Result<Vec<BlobCandidate>, RecordError> {
         let sql = format!(
             "SELECT b.digest, b.size, ({BLOB_IS_GARBAGE}) FROM blobs b
-             WHERE (?3 IS NULL OR b.digest > ?3) ORDER BY b.digest LIMIT ?4"
+             WHERE b.digest > ?3 ORDER BY b.digest LIMIT ?4"
         );
         let mut statement = self.conn().prepare_cached(&sql)?;
-        let after = after.as_ref().map(DigestKey::of);
+        let after = DigestKey::after(after.as_ref());
         let rows = statement.query_map(
             params![protection.before, protection.leased_since.0, after, limit],
             |row| {

@@ -34,6 +34,12 @@ impl DigestKey {
         key[1..=raw.len()].copy_from_slice(raw);
         Self(key, raw.len() + 1)
     }
+
+    /// Where a walk in the order of digests goes on: the empty key comes before them all. A cursor that may be
+    /// NULL would keep SQLite from searching for it, and make a walk quadratic.
+    pub(crate) fn after(digest: Option<&Digest>) -> Self {
+        digest.map_or(Self([0; 65], 0), Self::of)
+    }
 }
 
 impl ToSql for DigestKey {

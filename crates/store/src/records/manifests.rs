@@ -102,10 +102,10 @@ impl Reader<'_> {
     ) -> Result<(Vec<ReferrerRow>, bool), RecordError> {
         let sql = "SELECT digest, media_type, size, artifact_type, annotations FROM manifests
                    WHERE repository_id = ?1 AND subject = ?2 AND (?3 IS NULL OR artifact_type = ?3)
-                     AND (?4 IS NULL OR digest > ?4)
+                     AND digest > ?4
                    ORDER BY digest LIMIT ?5";
         let mut statement = self.conn().prepare_cached(sql)?;
-        let after = after.map(DigestKey::of);
+        let after = DigestKey::after(after);
         let rows = statement.query_map(
             params![repository.0, DigestKey::of(subject), artifact_type, after, i64::from(limit) + 1],
             |row| {

@@ -122,10 +122,10 @@ impl Reader<'_> {
     ) -> Result<Vec<(Digest, StoredBlob)>, RecordError> {
         let sql = format!(
             "SELECT b.digest, {COLUMNS} FROM blobs b
-             WHERE (?1 IS NULL OR b.digest > ?1) ORDER BY b.digest LIMIT ?2"
+             WHERE b.digest > ?1 ORDER BY b.digest LIMIT ?2"
         );
         let mut statement = self.conn().prepare_cached(&sql)?;
-        let rows = statement.query_map(params![after.map(DigestKey::of), limit], |row| {
+        let rows = statement.query_map(params![DigestKey::after(after), limit], |row| {
             Ok((digest_at(row, 0)?, stored_at(row, 1)?))
         })?;
         Ok(rows.collect::<Result<_, _>>()?)

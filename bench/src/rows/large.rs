@@ -117,13 +117,16 @@ fn collection(place: &Place, folder: &Path, blobs: usize) {
     let server = Place::hythe_with(folder, false, &[("HYTHE_COLLECTION_RATE", "100000")]);
     let target = server.target.with(basic());
     // What of it is garbage: the mark of a collector that marks and sweeps.
-    let mut links = 0;
-    let begin = Instant::now();
-    let round = beside(&target, blobs, || (links, _) = collect(folder, &["--dry-run"]).garbage());
+    let (mut seconds, mut links) = (0.0, 0);
+    let round = beside(&target, blobs, || {
+        let begin = Instant::now();
+        (links, _) = collect(folder, &["--dry-run"]).garbage();
+        seconds = begin.elapsed().as_secs_f64();
+    });
     let line = Line {
         work: format!("find what of {blobs} blobs is garbage, beside 4 pulling and 4 pushing"),
         server: "hythe".to_owned(),
-        figures: vec![begin.elapsed().as_secs_f64()],
+        figures: vec![seconds],
         unit: "s",
         conditions: format!("`gc --dry-run`; {links} links found; GET p99 {:.1} ms", round.p99()),
     };
@@ -131,7 +134,6 @@ fn collection(place: &Place, folder: &Path, blobs: usize) {
 
     // As fast as it can.
     let before = server.process.cpu();
-    let mut seconds = 0.0;
     let mut removed = 0;
     let round = beside(&target, blobs, || {
         let begin = Instant::now();

@@ -143,8 +143,7 @@ pub struct RestoreFolder {
 impl RestoreFolder {
     /// Takes a new or empty folder, or one whose restore was interrupted. The backup in `from` is only read.
     pub fn take(dir: &Path, from: &Path) -> Result<Self, BackupFolderError> {
-        let interrupted = |dir: &Path| dir.join("restoring").exists();
-        if !interrupted(dir) && !holds_at_most(dir, &["lock"])? {
+        if !DataFolder::restoring_path_in(dir).exists() && !holds_at_most(dir, &["lock"])? {
             return Err(BackupFolderError::NotEmpty);
         }
         let folder = DataFolder::lock(dir)?;

@@ -103,7 +103,12 @@ impl DataFolder {
 
     /// There while a restore fills the folder.
     pub(crate) fn restoring_path(&self) -> PathBuf {
-        self.dir.join("restoring")
+        Self::restoring_path_in(&self.dir)
+    }
+
+    /// The same in `dir`, for a caller that holds no lock on it yet.
+    pub(crate) fn restoring_path_in(dir: &Path) -> PathBuf {
+        dir.join("restoring")
     }
 
     pub(crate) fn uploads_path(&self) -> PathBuf {

@@ -11,8 +11,16 @@ use crate::Error;
 use crate::check::Listed;
 use crate::collect::Tally;
 
-/// The form of backups that this version writes; it reads this and all before.
-const FORMAT: u32 = 1;
+/// The form of backups that this version writes and reads. The first one, of before any release, kept its records
+/// in one place.
+const FORMAT: u32 = 2;
+
+/// What every form says of itself.
+#[derive(Deserialize)]
+struct Form {
+    format: u32,
+    hythe: String,
+}
 
 /// The file beside a backup.
 #[derive(Debug, Serialize, Deserialize)]
@@ -72,25 +80,34 @@ impl Description {
         Ok(serde_json::to_vec_pretty(self).map_err(io::Error::from)?)
     }
 
+    /// Reads a description in the form of this version.
+    fn parse(text: &[u8], of: &Path) -> Result<Self, BackupError> {
+        let of = of.display().to_string();
+        match serde_json::from_slice(text) {
+            Ok(Form { format: FORMAT, .. }) => {
+                serde_json::from_slice(text).map_err(|_| BackupError::NoBackup(of))
+            }
+            Ok(Form { hythe, .. }) => Err(BackupError::OtherForm(of, hythe)),
+            Err(_) => Err(BackupError::NoBackup(of)),
+        }
+    }
+
     /// Where the records lie that hold, if any do.
-    pub(super) fn place(text: &[u8]) -> Option<RecordsPlace> {
-        let description = serde_json::from_slice::<Self>(text).ok()?;
-        description.records.filter(|_| description.complete).map(|records| records.place)
+    pub(super) fn place(text: &[u8], of: &Path) -> Result<Option<RecordsPlace>, BackupError> {
+        let description = Self::parse(text, of).map_err(|error| match error {
+            BackupError::NoBackup(_) => BackupError::folder(of, BackupFolderError::Foreign),
+            other => other,
+        })?;
+        Ok(description.records.filter(|_| description.complete).map(|records| records.place))
     }
 
     /// Reads a description; only of a backup that is complete and that this version can read. Answers the moment
     /// it was made, its records, and the bytes of its blobs.
     pub(super) fn read(text: &[u8], from: &Path) -> Result<(String, Records, u64), BackupError> {
-        let from = from.display().to_string();
-        let Ok(description) = serde_json::from_slice::<Self>(text) else {
-            return Err(BackupError::NoBackup(from));
-        };
-        if description.format > FORMAT {
-            return Err(BackupError::Newer(from, description.hythe));
-        }
+        let description = Self::parse(text, from)?;
         match (description.complete, description.made, description.records) {
             (true, Some(made), Some(records)) => Ok((made, records, description.blobs.bytes)),
-            _ => Err(BackupError::Incomplete(from)),
+            _ => Err(BackupError::Incomplete(from.display().to_string())),
         }
     }
 }
@@ -138,11 +155,12 @@ pub enum BackupError {
     /// The backup was interrupted.
     #[error("The backup in {0} is not complete: its first run was interrupted. Run it again.")]
     Incomplete(String),
-    /// The backup is from the future.
+    /// The backup was made by another version.
     #[error(
-        "The backup in {0} was made by Hythe {1}, which writes a newer form: restore it with that version."
+        "The backup in {0} was made by Hythe {1}, which writes another form: restore it with that version, and back up \
+         into another folder."
     )]
-    Newer(String, String),
+    OtherForm(String, String),
     /// The records are not those that were backed up.
     #[error("The records of the backup in {0} are damaged: their digest is not the one that was noted.")]
     RecordsDamaged(String),

@@ -85,7 +85,11 @@ impl Registry {
     ) -> Result<BackupReport, BackupError> {
         let folder =
             BackupFolder::take(&options.to).map_err(|error| BackupError::folder(&options.to, error))?;
-        let before = BackupFolder::description(&options.to)?.and_then(|text| Description::place(&text));
+        // What is no description of ours is nobody's to replace.
+        let before = match BackupFolder::description(&options.to)? {
+            Some(text) => Description::place(&text, &options.to)?,
+            None => None,
+        };
         let place = before.map_or(RecordsPlace::A, RecordsPlace::other);
         if before.is_none() {
             folder.describe(&Description::begun().json()?)?;
@@ -167,15 +171,7 @@ impl Backup<'_> {
         for algorithm in Algorithm::ALL {
             for first in 0..=u8::MAX {
                 let on_disk = self.store.blobs.on_disk(algorithm, first).await?;
-                let unnamed = self.store.records.read(move |r| {
-                    let mut unnamed = Vec::new();
-                    for digest in on_disk {
-                        if !r.has_blob(&digest)? {
-                            unnamed.push(digest);
-                        }
-                    }
-                    Ok::<_, BackupError>(unnamed)
-                });
+                let unnamed = self.store.records.read(move |r| Ok::<_, BackupError>(r.unrecorded(on_disk)?));
                 unneeded.extend(unnamed.await?);
                 if unneeded.len() > REMOVED_AT_ONCE {
                     unneeded.truncate(REMOVED_AT_ONCE);
@@ -188,10 +184,13 @@ impl Backup<'_> {
 
     /// Removes blobs, and what an interrupted run had staged.
     async fn prune(&mut self, unneeded: Vec<Digest>) -> Result<(), BackupError> {
-        for digest in unneeded {
-            let latch = self.store.blobs.latch(&digest).await;
-            self.store.blobs.remove(&latch, &digest).await?;
-            self.report.removed += 1;
+        for page in unneeded.chunks(PAGE as usize) {
+            let mut latches = Vec::with_capacity(page.len());
+            for digest in page {
+                latches.push(self.store.blobs.latch(digest).await);
+            }
+            self.store.blobs.remove_all(&latches).await?;
+            self.report.removed += page.len() as u64;
         }
         for id in self.store.blobs.staged().await? {
             self.store.blobs.discard(id).await?;

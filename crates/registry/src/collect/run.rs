@@ -16,11 +16,11 @@ use crate::{Error, Registry};
 /// Rows judged in one read: some ten milliseconds.
 const PAGE: u32 = 8_192;
 
-/// Removals that share a transaction, at most: a push waits for no more than one such transaction, and for the
-/// latches of one batch.
+/// Removals that share a transaction, at most.
 const BATCH: usize = 1024;
 
-/// Batches of blobs under way at once: while one waits for its commits, others leave the disk.
+/// Batches of blobs under way at once: while one waits for its commits, others leave the disk. A push waits for no more
+/// than a transaction of each, and for the latches of the one that has its digest.
 const BATCHES: usize = 3;
 
 /// The time in which removals are counted.
@@ -292,18 +292,7 @@ impl Registry {
         for algorithm in Algorithm::ALL {
             for first in 0..=u8::MAX {
                 let found = self.blobs().on_disk(algorithm, first).await?;
-                let unrecorded = self
-                    .records()
-                    .read(move |r| {
-                        let mut unrecorded = Vec::new();
-                        for digest in found {
-                            if !r.has_blob(&digest)? {
-                                unrecorded.push(digest);
-                            }
-                        }
-                        Ok::<_, Error>(unrecorded)
-                    })
-                    .await?;
+                let unrecorded = self.records().read(move |r| Ok::<_, Error>(r.unrecorded(found)?)).await?;
                 for digest in unrecorded {
                     let latch = self.blobs().latch(&digest).await;
                     let size = self.blobs().open(&digest).await?.map_or(0, |file| file.size());

@@ -77,6 +77,17 @@ impl Reader<'_> {
         let sql = "SELECT 1 FROM blobs WHERE digest = ?1";
         Ok(self.conn().prepare_cached(sql)?.exists([DigestKey::of(digest)])?)
     }
+
+    /// Those of these digests that have no record.
+    pub fn unrecorded(&self, digests: Vec<Digest>) -> Result<Vec<Digest>, RecordError> {
+        let mut unrecorded = Vec::new();
+        for digest in digests {
+            if !self.has_blob(&digest)? {
+                unrecorded.push(digest);
+            }
+        }
+        Ok(unrecorded)
+    }
 }
 
 impl Writer<'_> {

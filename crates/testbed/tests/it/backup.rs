@@ -33,7 +33,8 @@ pub(crate) fn restoring(from: &Path, to: &Path) -> Command {
     hythe("restore", &[("--from", from), ("--data-dir", to)], &[])
 }
 
-fn ran(mut command: Command) -> Output {
+/// What the command said and how it ended.
+pub(crate) fn ran(mut command: Command) -> Output {
     command.output().expect("the binary starts")
 }
 
@@ -135,6 +136,13 @@ fn what_is_no_backup_is_neither_overwritten_nor_restored() {
     backup(&server, &to, &[]);
     assert!(!restore(&to, &foreign).status.success(), "the folder is not empty");
     assert_eq!(fs::read_dir(&foreign).unwrap().count(), 1, "nothing is changed");
+    // Neither another program's file of that name nor the backup of a later version is written over.
+    for text in [r#"{"tables":["a"]}"#, r#"{"format":99,"hythe":"9.0.0","complete":true,"made":"then"}"#] {
+        fs::write(foreign.join("backup.json"), text).unwrap();
+        assert!(!ran(backing_up(&server.data_folder(), &foreign, &[])).status.success());
+        assert!(!restore(&foreign, &run_folder::fresh("restored").join("data")).status.success());
+        assert_eq!(fs::read_to_string(foreign.join("backup.json")).unwrap(), text);
+    }
 }
 
 #[test]
@@ -198,23 +206,22 @@ fn an_interrupted_restore_is_refused_by_a_server_and_run_again() {
 #[test]
 fn another_file_system_gets_copies() {
     let server = server();
-    let elsewhere = Path::new("/dev/shm").join(format!("hythe-backup-{}", std::process::id()));
-    let to = elsewhere.join("backup");
-    let made = fs::create_dir_all(&elsewhere);
-    if made.is_err() || device(&elsewhere) == device(&server.data_folder()) {
+    let elsewhere = tempfile::tempdir_in("/dev/shm").ok();
+    let elsewhere = elsewhere.filter(|folder| device(folder.path()) != device(&server.data_folder()));
+    let Some(elsewhere) = elsewhere else {
         run_folder::not_run(
             "backup::another_file_system",
             Source::Machine,
             "/dev/shm is no place of its own",
         );
         return;
-    }
+    };
+    let to = elsewhere.path().join("backup");
     let report = backup(&server, &to, &[]);
     assert_eq!(report["linked"]["count"], 0, "{report}");
     assert!(report["copied"]["count"].as_u64().unwrap() >= 2, "{report}");
     let data = run_folder::fresh("restored").join("data");
     let restored = restore(&to, &data);
-    fs::remove_dir_all(&elsewhere).unwrap();
     assert!(restored.status.success(), "{}", String::from_utf8_lossy(&restored.stderr));
     serves(&data, &server, &["v1"]);
 }

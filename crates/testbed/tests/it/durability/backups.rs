@@ -2,7 +2,7 @@
 //! acknowledged before its backup began, passes fsck while it is worked on, and an interrupted backup costs nothing.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -13,17 +13,13 @@ use hythe_testbed::{Actor, Control, Hythe, Options, run_folder};
 
 use super::kills::collector;
 use super::{Counts, client, deep, seed, server, token};
-use crate::backup::{backing_up, restoring};
+use crate::backup::{backing_up, ran, restoring};
 use crate::crash::fsck;
 
 /// A backup that came to its end: the moment it is of, and the tick of the ledger when it began.
 struct Made {
     moment: String,
     began: Tick,
-}
-
-fn run(mut command: Command) -> Output {
-    command.output().expect("the binary starts")
 }
 
 fn moment(output: &Output) -> Result<String, String> {
@@ -66,12 +62,12 @@ fn one_life(life: u64, rng: &mut Rng, counts: &mut Counts) -> Result<(), String>
         std::thread::sleep(Duration::from_millis(rng.u64(50..300)));
         let began = ledger.now();
         let moment =
-            moment(&run(backing_up(&data, &to, copy))).map_err(|said| counts.broken(&when, &said))?;
+            moment(&ran(backing_up(&data, &to, copy))).map_err(|said| counts.broken(&when, &said))?;
         let made = Made { moment, began };
         let began = ledger.now();
         let second = std::thread::spawn({
             let command = backing_up(&data, &to, copy);
-            move || run(command)
+            move || ran(command)
         });
         std::thread::sleep(Duration::from_millis(rng.u64(0..60)));
         server.kill();
@@ -101,7 +97,7 @@ fn restored(
     counts: &mut Counts,
 ) -> Result<(), String> {
     let data = run_folder::fresh("restored").join("data");
-    let moment = moment(&run(restoring(from, &data)))?;
+    let moment = moment(&ran(restoring(from, &data)))?;
     let began = if moment == whole.moment { whole.began } else { second_began };
     let server = Hythe::try_start(Options { data: Some(data.clone()), ..Options::default() })?;
     let admin = Actor::bearer(server.addr(), token);

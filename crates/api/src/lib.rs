@@ -4,6 +4,7 @@
 //! field must not be ignored in silence), and a *response* may gain fields, so that an older client
 //! keeps working with a newer server. Secrets travel in [`Secret`], which never prints itself.
 
+mod image;
 mod member;
 mod page;
 mod problem;
@@ -14,6 +15,7 @@ mod secret;
 mod upload;
 mod user;
 
+pub use image::{Image, ImageStatus, NewAnnouncement, Part, PlaceStatus, Readiness};
 pub use member::{Member, NewRole, Role};
 pub use page::{DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, Page};
 pub use problem::{Problem, ProblemCode};

@@ -1,6 +1,6 @@
 //! Uploads that were begun and not finished.
 
-use hythe_oci::{RepositoryName, UserName};
+use hythe_oci::{Digest, RepositoryName, UserName};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -23,4 +23,12 @@ pub struct OpenUpload {
     /// When the server gives it up (RFC 3339, UTC).
     #[schema(format = DateTime)]
     pub expires: String,
+    /// Where it goes on, as a path on this server.
+    #[schema(example = "/v2/lab/solver/blobs/uploads/…")]
+    pub location: String,
+    /// The digest of the blob it is going to be, if its client said so when it began (`Hythe-Blob-Digest`).
+    #[schema(value_type = Option<String>)]
+    pub expected_digest: Option<Digest>,
+    /// The size in bytes of that blob, if its client said so (`Hythe-Blob-Size`).
+    pub expected_size: Option<u64>,
 }

@@ -18,6 +18,7 @@ mod progress;
 pub mod projects;
 pub mod pull;
 pub mod push;
+pub mod readiness;
 mod seeded;
 
 use std::sync::{Arc, Mutex, PoisonError};

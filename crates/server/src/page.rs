@@ -21,9 +21,9 @@ use crate::problem::Refusal;
 pub(crate) struct PageQuery {
     /// How many entries at most: 1 to 1000, 100 if left out.
     #[param(minimum = 1, maximum = 1000)]
-    limit: Option<u32>,
+    pub(crate) limit: Option<u32>,
     /// The `next` of the page before; the first page if left out.
-    after: Option<String>,
+    pub(crate) after: Option<String>,
 }
 
 impl PageQuery {

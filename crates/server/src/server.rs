@@ -74,7 +74,11 @@ impl Server {
             .route("/v2/{*rest}", any(v2::handle))
             .with_state(v2)
             .merge(token::router(tokens))
-            .merge(api::router(ApiState { identity: self.identity.clone(), registry: self.registry.clone() }))
+            .merge(api::router(ApiState {
+                identity: self.identity.clone(),
+                registry: self.registry.clone(),
+                drain: drain.clone(),
+            }))
             .merge(probes.with_state(self.health(drain)));
         self.behind_front_door(routes)
     }

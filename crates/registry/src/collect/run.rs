@@ -124,6 +124,7 @@ impl Registry {
             self.records()
                 .write(move |w| {
                     w.forget_leases(oldest)?;
+                    w.forget_announcements(started)?;
                     w.forget_token_extensions(started)
                 })
                 .await?;

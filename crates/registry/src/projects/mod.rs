@@ -3,14 +3,16 @@
 //! To somebody who may not pull from it, a project does not exist.
 
 mod error;
+mod images;
 mod members;
 mod repositories;
 mod uploads;
 
 pub use error::ProjectError;
 pub use hythe_store::records::projects::{Role, Visibility};
+pub use images::{ImagePosition, TaggedImage};
 pub use repositories::Repository;
-pub use uploads::OpenUpload;
+pub use uploads::{OpenUpload, UploadList};
 
 use std::sync::Arc;
 
@@ -66,7 +68,7 @@ fn seen(row: &ProjectRow, role: Option<Role>) -> Project {
     }
 }
 
-fn signed_in(caller: &Caller) -> Result<&Arc<User>, ProjectError> {
+pub(crate) fn signed_in(caller: &Caller) -> Result<&Arc<User>, ProjectError> {
     caller.user().ok_or(ProjectError::SignInRequired)
 }
 
@@ -180,7 +182,11 @@ impl Registry {
             .await
     }
 
-    async fn seen_project(&self, caller: &Caller, name: &ProjectName) -> Result<Rights, ProjectError> {
+    pub(crate) async fn seen_project(
+        &self,
+        caller: &Caller,
+        name: &ProjectName,
+    ) -> Result<Rights, ProjectError> {
         match self.rights(caller, name).await? {
             Some(rights) if rights.sees() => Ok(rights),
             _ => Err(hidden(caller, name)),

@@ -91,7 +91,7 @@ impl Registry {
             .await
     }
 
-    async fn project_with(
+    pub(crate) async fn project_with(
         &self,
         caller: &Caller,
         name: &RepositoryName,

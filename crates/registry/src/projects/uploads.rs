@@ -1,10 +1,10 @@
 //! Open uploads as people see them: one's own, or a whole project's for its owners.
 
 use hythe_identity::Caller;
-use hythe_oci::{ProjectName, RepositoryName, UploadId, UserName};
+use hythe_oci::{Digest, ProjectName, RepositoryName, UploadId, UserName};
 use hythe_store::Timestamp;
 use hythe_store::records::projects::Role;
-use hythe_store::records::uploads::UploadFilter;
+use hythe_store::records::uploads::{Expected, UploadFilter};
 
 use super::ProjectError;
 use crate::{Page, Registry};
@@ -24,22 +24,35 @@ pub struct OpenUpload {
     pub started: Timestamp,
     /// When it is given up.
     pub expires: Timestamp,
+    /// What it is going to be, as its client said.
+    pub expected: Option<Expected>,
+}
+
+/// Which open uploads a list shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UploadList {
+    /// The caller's own.
+    Own,
+    /// The caller's own that are going to be this blob.
+    OwnOf(Digest),
+    /// Everybody's into a project, for its owners and administrators.
+    Project(ProjectName),
 }
 
 impl Registry {
-    /// Open uploads after an id: the caller's own, or with a project all into it (owners and
-    /// administrators only).
+    /// Open uploads after an id, in order.
     pub async fn list_uploads(
         &self,
         caller: &Caller,
-        project: Option<&ProjectName>,
+        which: &UploadList,
         after: Option<UploadId>,
         limit: u32,
     ) -> Result<Page<OpenUpload>, ProjectError> {
         let user = super::signed_in(caller)?;
-        let filter = match project {
-            None => UploadFilter::User(user.id.0),
-            Some(name) => UploadFilter::Project(
+        let filter = match which {
+            UploadList::Own => UploadFilter::User(user.id.0),
+            UploadList::OwnOf(digest) => UploadFilter::UserAndBlob(user.id.0, *digest),
+            UploadList::Project(name) => UploadFilter::Project(
                 self.managed_project(caller, name, "list the uploads of").await?.project.id,
             ),
         };
@@ -67,6 +80,7 @@ impl Registry {
                 received: received.unwrap_or(0),
                 started: row.started,
                 expires: row.expires,
+                expected: row.expected,
             });
         }
         Ok(Page { items, next: page.next })

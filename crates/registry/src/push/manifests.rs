@@ -86,6 +86,7 @@ impl Registry {
                     return Err(Error::ManifestBlobUnknown { repository: name.clone(), missing });
                 }
                 w.put_manifest(repository, &new, now)?;
+                w.end_announcement(&name, &digest)?;
                 for tag in &tags {
                     w.set_tag(repository, tag, &digest, now)?;
                 }

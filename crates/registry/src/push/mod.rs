@@ -7,4 +7,4 @@ mod uploads;
 
 pub use manifests::{ManifestPush, PushedManifest};
 pub use mount::Mounted;
-pub use uploads::{Body, BodyError, Chunk, Placed};
+pub use uploads::{Body, BodyError, Chunk, Expected, Placed};

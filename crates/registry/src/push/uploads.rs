@@ -15,6 +15,7 @@ use hythe_store::blobs::{FileState, Latch, Staged, Upload, Whole};
 use hythe_store::records::Writer;
 use hythe_store::records::projects::ProjectId;
 use hythe_store::records::repositories::RepositoryId;
+pub use hythe_store::records::uploads::Expected;
 use hythe_store::records::uploads::{UploadRow, upload_topic};
 use hythe_store::{BlobError, Timestamp};
 
@@ -56,8 +57,14 @@ pub struct Placed {
 }
 
 impl Registry {
-    /// Opens an upload session (end-4a, end-4c).
-    pub async fn start_upload(&self, permit: &Permit<Push>, algorithm: Algorithm) -> Result<UploadId, Error> {
+    /// Opens an upload session (end-4a, end-4c). `expected` is what its client says it will be: by that it finds the
+    /// upload again.
+    pub async fn start_upload(
+        &self,
+        permit: &Permit<Push>,
+        algorithm: Algorithm,
+        expected: Option<Expected>,
+    ) -> Result<UploadId, Error> {
         let user = permit.user().ok_or_else(|| Error::broken("a push permit names no user"))?;
         let now = self.now();
         let row = UploadRow {
@@ -69,6 +76,7 @@ impl Registry {
             token: permit.token().map(ToOwned::to_owned),
             started: now,
             expires: now.plus(self.options().upload_lifetime),
+            expected,
         };
         let id = row.id;
         self.blobs().check_room().await?;

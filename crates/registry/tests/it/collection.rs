@@ -265,7 +265,7 @@ async fn files_without_a_record_go() {
 async fn abandoned_uploads_are_reaped_with_their_bytes() {
     let house = House::new().await;
     let permit = house.push("lab/app").await;
-    let id = house.registry.start_upload(&permit, hythe_oci::Algorithm::Sha256).await.unwrap();
+    let id = house.registry.start_upload(&permit, hythe_oci::Algorithm::Sha256, None).await.unwrap();
     house.registry.append(&permit, id, chunk(b"half of it")).await.unwrap();
     assert_eq!(house.collect(NO_GRACE).await.abandoned_uploads.count, 0);
     house.later(49);

@@ -7,4 +7,5 @@ mod checking;
 mod collection;
 mod house;
 mod pushing;
+mod readiness;
 mod scrubbing;

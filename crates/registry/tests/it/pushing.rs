@@ -18,7 +18,7 @@ fn at(first: u64, bytes: &[u8]) -> Chunk {
 async fn chunks_in_order_make_a_blob() {
     let house = House::new().await;
     let permit = house.push("lab/app").await;
-    let id = house.registry.start_upload(&permit, Algorithm::Sha256).await.unwrap();
+    let id = house.registry.start_upload(&permit, Algorithm::Sha256, None).await.unwrap();
     assert_eq!(house.registry.upload_offset(&permit, id).await.unwrap(), 0);
     assert_eq!(house.registry.append(&permit, id, at(0, b"one ")).await.unwrap(), 4);
     let repeated = house.registry.append(&permit, id, at(0, b"one ")).await;
@@ -36,7 +36,7 @@ async fn chunks_in_order_make_a_blob() {
 async fn a_refused_chunk_changes_nothing_even_in_a_fresh_session() {
     let house = House::new().await;
     let permit = house.push("lab/app").await;
-    let id = house.registry.start_upload(&permit, Algorithm::Sha256).await.unwrap();
+    let id = house.registry.start_upload(&permit, Algorithm::Sha256, None).await.unwrap();
     let long = vec![1; 3_000_000];
     let lying = Chunk { range: ContentRange::new(0, 9), length: None, ..chunk(&long) };
     let refused = house.registry.append(&permit, id, lying).await;
@@ -53,7 +53,7 @@ async fn a_refused_chunk_changes_nothing_even_in_a_fresh_session() {
 async fn the_status_of_an_upload_under_way_is_told() {
     let house = House::new().await;
     let permit = house.push("lab/app").await;
-    let id = house.registry.start_upload(&permit, Algorithm::Sha256).await.unwrap();
+    let id = house.registry.start_upload(&permit, Algorithm::Sha256, None).await.unwrap();
     house.registry.append(&permit, id, at(0, b"first")).await.unwrap();
     let writing = house.store.blobs.resume(id).await.unwrap().unwrap();
     assert_eq!(house.registry.upload_offset(&permit, id).await.unwrap(), 5);
@@ -97,7 +97,7 @@ async fn referrers_listed_under_the_fallback_tag_are_taken_up() {
 async fn a_cut_body_keeps_what_arrived() {
     let house = House::new().await;
     let permit = house.push("lab/app").await;
-    let id = house.registry.start_upload(&permit, Algorithm::Sha256).await.unwrap();
+    let id = house.registry.start_upload(&permit, Algorithm::Sha256, None).await.unwrap();
     let body = stream::iter([Ok(Bytes::from_static(b"arrived")), Err(BodyError)]);
     let cut = Chunk { range: None, length: Some(100), body: Box::pin(body) };
     let outcome = house.registry.append(&permit, id, cut).await;
@@ -112,7 +112,7 @@ async fn a_cut_body_keeps_what_arrived() {
 async fn wrong_bytes_store_nothing_and_end_the_upload() {
     let house = House::new().await;
     let permit = house.push("lab/app").await;
-    let id = house.registry.start_upload(&permit, Algorithm::Sha256).await.unwrap();
+    let id = house.registry.start_upload(&permit, Algorithm::Sha256, None).await.unwrap();
     let digest = Digest::of(Algorithm::Sha256, b"promised");
     let outcome = house.registry.finish(&permit, id, digest, chunk(b"sent")).await;
     assert!(matches!(outcome, Err(Error::DigestMismatch { .. })));
@@ -126,7 +126,7 @@ async fn wrong_bytes_store_nothing_and_end_the_upload() {
 async fn an_upload_belongs_to_its_repository_and_user() {
     let house = House::new().await;
     let permit = house.push("lab/app").await;
-    let id = house.registry.start_upload(&permit, Algorithm::Sha256).await.unwrap();
+    let id = house.registry.start_upload(&permit, Algorithm::Sha256, None).await.unwrap();
     let elsewhere = house.push("lab/other").await;
     assert!(matches!(house.registry.upload_offset(&elsewhere, id).await, Err(Error::UploadUnknown { .. })));
     let bob = house.person(2, "bob").await;
@@ -141,7 +141,7 @@ async fn an_upload_belongs_to_its_repository_and_user() {
 async fn an_upload_does_not_outlive_its_project() {
     let house = House::new().await;
     let permit = house.push("lab/app").await;
-    let id = house.registry.start_upload(&permit, Algorithm::Sha256).await.unwrap();
+    let id = house.registry.start_upload(&permit, Algorithm::Sha256, None).await.unwrap();
     house.registry.append(&permit, id, chunk(b"first")).await.unwrap();
     let (ada, lab) = (house.ada.caller.clone(), "lab".parse().unwrap());
     house.registry.delete_project(&ada, &lab).await.unwrap();

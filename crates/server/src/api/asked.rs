@@ -89,6 +89,19 @@ fn unreadable() -> Refusal {
     Refusal::new(ProblemCode::Malformed, "The path is no valid UTF-8.")
 }
 
+/// A query other than a page's.
+pub(super) struct Queried<T>(pub(super) Query<T>);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Queried<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        Query::<T>::from_request_parts(parts, state).await.map(Self).map_err(|error| {
+            Refusal::new(ProblemCode::Malformed, format!("The query cannot be read: {}.", error.body_text()))
+        })
+    }
+}
+
 /// The part of a list asked for.
 pub(super) struct Paged(pub(super) PageQuery);
 

@@ -1,10 +1,11 @@
-//! `/api/v1`: projects, members, users, repositories, open uploads, device sessions.
+//! `/api/v1`: projects, members, users, repositories, images, open uploads, device sessions.
 //!
 //! A handler parses, asks a room, and writes the answer; rules live in `hythe_registry` and
 //! `hythe_identity`. The OpenAPI document comes out of the handlers themselves.
 
 mod asked;
 mod document;
+mod images;
 mod members;
 mod projects;
 mod refusals;
@@ -26,6 +27,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::authenticate::authenticate;
+use crate::drain::DrainWatch;
 use crate::log_line::{Identified, RouteLabel};
 use crate::problem::Refusal;
 use crate::request::ClientAddress;
@@ -38,6 +40,8 @@ pub use document::document;
 pub(crate) struct ApiState {
     pub(crate) identity: Identity,
     pub(crate) registry: Registry,
+    /// Tells long answers when to end.
+    pub(crate) drain: DrainWatch,
 }
 
 /// The face, with its document.
@@ -57,6 +61,10 @@ fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(repositories::list))
         .routes(routes!(repositories::create))
         .routes(routes!(repositories::delete))
+        .routes(routes!(images::of_project))
+        .routes(routes!(images::of_repository))
+        .routes(routes!(images::status))
+        .routes(routes!(images::announce, images::withdraw))
         .routes(routes!(uploads::of_project))
         .routes(routes!(uploads::own))
         .routes(routes!(uploads::cancel))
@@ -106,6 +114,9 @@ fn label(path: &str) -> &'static str {
         Some("projects") => "api_projects",
         Some("members") => "api_members",
         Some("repositories") => "api_repositories",
+        Some("images") => "api_images",
+        Some("status") => "api_status",
+        Some("announcements") => "api_announcements",
         Some("uploads") => "api_uploads",
         Some("users") => "api_users",
         Some("user") => "api_user",

@@ -3,14 +3,17 @@
 use axum::body::Body;
 use axum::response::Response;
 use futures_util::StreamExt;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use hythe_oci::{Algorithm, ContentRange, Digest, ErrorCode, RepositoryName, UploadId};
 use hythe_registry::Error;
 use hythe_registry::access::{Permit, Push};
-use hythe_registry::push::{BodyError, Chunk, Mounted, Placed};
+use hythe_registry::push::{BodyError, Chunk, Expected, Mounted, Placed};
 
 use super::fault::Fault;
 use super::{CONTENT_DIGEST, Call, UPLOAD_UUID, empty, value};
+
+const BLOB_DIGEST: HeaderName = HeaderName::from_static("hythe-blob-digest");
+const BLOB_SIZE: HeaderName = HeaderName::from_static("hythe-blob-size");
 
 /// POST: mounts, stores a whole blob, or opens a session.
 pub(super) async fn start(call: &Call<'_>, name: &RepositoryName, body: Body) -> Result<Response, Fault> {
@@ -101,7 +104,8 @@ pub(super) async fn cancel(call: &Call<'_>, name: &RepositoryName, id: UploadId)
 }
 
 async fn open(call: &Call<'_>, permit: &Permit<Push>, algorithm: Algorithm) -> Result<Response, Fault> {
-    let id = call.registry().start_upload(permit, algorithm).await?;
+    let expected = expected(call)?;
+    let id = call.registry().start_upload(permit, algorithm, expected).await?;
     session(call, permit.repository(), id, 0, StatusCode::ACCEPTED)
 }
 
@@ -168,6 +172,22 @@ fn digest_parameter(call: &Call<'_>, name: &str) -> Result<Option<Digest>, Fault
         }),
         None => Ok(None),
     }
+}
+
+/// What the upload is going to be, if the client says so (an extension of ours: `GET /api/v1/uploads?digest=` then
+/// finds the upload again).
+fn expected(call: &Call<'_>) -> Result<Option<Expected>, Fault> {
+    let Some(digest) = call.header(&BLOB_DIGEST) else { return Ok(None) };
+    let digest = digest.parse().map_err(|error| {
+        Fault::invalid(ErrorCode::DigestInvalid, format!("`Hythe-Blob-Digest` is no digest of ours: {error}"))
+    })?;
+    let size = match call.header(&BLOB_SIZE) {
+        Some(text) => Some(text.parse().map_err(|_| {
+            Fault::invalid(ErrorCode::SizeInvalid, "`Hythe-Blob-Size` is no number of bytes.")
+        })?),
+        None => None,
+    };
+    Ok(Some(Expected { digest, size }))
 }
 
 fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Fault> {

@@ -242,6 +242,26 @@ const API: &[(&str, &str, &str, [u16; 9])] = &[
         [401, 404, 403, 201, 201, 201, 401, 401, 403],
     ),
     ("DELETE", "/api/v1/repositories/{repository}", "", [401, 404, 403, 403, 204, 204, 401, 401, 403]),
+    ("GET", "/api/v1/projects/{project}/images", "", [401, 404, 200, 200, 200, 200, 401, 401, 200]),
+    ("GET", "/api/v1/repositories/{repository}/images", "", [401, 404, 200, 200, 200, 200, 401, 401, 200]),
+    (
+        "GET",
+        "/api/v1/repositories/{repository}/status/{reference}",
+        "",
+        [401, 404, 200, 200, 200, 200, 401, 401, 200],
+    ),
+    (
+        "PUT",
+        "/api/v1/repositories/{repository}/announcements/{digest}",
+        r#"{"tag":"v1","parts":[]}"#,
+        [401, 404, 403, 204, 204, 204, 401, 401, 403],
+    ),
+    (
+        "DELETE",
+        "/api/v1/repositories/{repository}/announcements/{digest}",
+        "",
+        [401, 404, 403, 404, 204, 204, 401, 401, 403],
+    ),
     ("GET", "/api/v1/projects/{project}/uploads", "", [401, 404, 403, 403, 200, 200, 401, 401, 200]),
     ("GET", "/api/v1/uploads", "", [401, 200, 200, 200, 200, 200, 401, 401, 200]),
     ("DELETE", "/api/v1/uploads/{upload}", "", [401, 404, 404, 204, 204, 204, 401, 401, 403]),
@@ -286,6 +306,14 @@ async fn concrete(stage: &Stage, path: &str, who: Who) -> String {
         let body = format!(r#"{{"name":"lab/{name}"}}"#);
         stage.house.ask("POST", "/api/v1/repositories", &basic("ada"), body.as_bytes()).await.is(201);
         filled = filled.replace("{repository}", &format!("lab%2F{name}"));
+    }
+    if filled.contains("{digest}") || filled.contains("{reference}") {
+        // Announced by the owner: whoever asks meets an image that is on its way.
+        let announced = digest(stage.fresh().as_bytes());
+        let path = filled.replace("{digest}", &announced);
+        let path = path.replace("/status/{reference}", &format!("/announcements/{announced}"));
+        stage.house.ask("PUT", &path, &basic("ada"), br#"{"parts":[]}"#).await.is(204);
+        filled = filled.replace("{digest}", &announced).replace("{reference}", &announced);
     }
     if filled.contains("{upload}") {
         let location = stage.open_upload(who).await;

@@ -66,6 +66,14 @@ pub(crate) fn digest_at(row: &Row<'_>, column: usize) -> rusqlite::Result<Digest
     decode_digest(value).map_err(|_| damaged(column, Type::Blob))
 }
 
+/// A digest in a column that may be empty.
+pub(crate) fn optional_digest_at(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Digest>> {
+    match row.get_ref(column)? {
+        ValueRef::Null => Ok(None),
+        _ => digest_at(row, column).map(Some),
+    }
+}
+
 pub(crate) fn time_at(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
     row.get(column)
 }

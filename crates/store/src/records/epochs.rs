@@ -6,7 +6,10 @@
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::Notify;
 
 const SLOTS: usize = 4096;
 
@@ -30,15 +33,26 @@ impl Topic {
 }
 
 /// The epochs of all slots.
-pub(crate) struct Epochs(Box<[AtomicU64]>);
+pub(crate) struct Epochs(Box<[Slot]>);
+
+#[derive(Default)]
+struct Slot {
+    epoch: AtomicU64,
+    /// Wakes who watches a topic of the slot.
+    settled: Notify,
+}
 
 impl Epochs {
     pub(crate) fn new() -> Self {
-        Self((0..SLOTS).map(|_| AtomicU64::new(0)).collect())
+        Self((0..SLOTS).map(|_| Slot::default()).collect())
+    }
+
+    fn slot(&self, slot: u16) -> &Slot {
+        &self.0[usize::from(slot)]
     }
 
     fn of(&self, slot: u16) -> &AtomicU64 {
-        &self.0[usize::from(slot)]
+        &self.slot(slot).epoch
     }
 
     /// The epochs of these topics now, to be taken before a read; `None` while one is being changed.
@@ -105,7 +119,47 @@ impl Drop for Changing<'_> {
     fn drop(&mut self) {
         for slot in &self.slots {
             self.epochs.of(*slot).fetch_add(1, Ordering::SeqCst);
+            self.epochs.slot(*slot).settled.notify_waiters();
         }
+    }
+}
+
+/// Tells when a topic has changed. Holds what it last saw, so that no change between a read and a wait is missed.
+pub struct Watch {
+    epochs: Arc<Epochs>,
+    slot: u16,
+    seen: u64,
+}
+
+impl Watch {
+    pub(crate) fn new(epochs: Arc<Epochs>, topic: Topic) -> Self {
+        let slot = topic.slot();
+        let seen = epochs.of(slot).load(Ordering::SeqCst);
+        Self { epochs, slot, seen }
+    }
+
+    /// Returns once the topic may have changed since the watch was made or this last returned. Being wrong about it
+    /// is possible, missing a change is not.
+    pub async fn changed(&mut self) {
+        let slot = self.epochs.slot(self.slot);
+        loop {
+            let settled = slot.settled.notified();
+            let mut settled = std::pin::pin!(settled);
+            // Before the epoch is looked at: a change from here on wakes.
+            settled.as_mut().enable();
+            let epoch = slot.epoch.load(Ordering::SeqCst);
+            if epoch != self.seen && epoch % 2 == 0 {
+                self.seen = epoch;
+                return;
+            }
+            settled.await;
+        }
+    }
+}
+
+impl std::fmt::Debug for Watch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Watch")
     }
 }
 

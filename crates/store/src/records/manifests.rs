@@ -175,11 +175,27 @@ impl Writer<'_> {
             for target in &new.references {
                 statement.execute(params![repository.0, DigestKey::of(target), DigestKey::of(digest)])?;
             }
+            self.note_content(repository, digest)?;
         }
         for part in &new.references {
             self.end_hold(repository, part, now)?;
         }
         self.note_change(repository, i64::from(!known), now)
+    }
+
+    /// Adds up the bytes of everything the manifest names, its children's parts included, each blob once.
+    fn note_content(&mut self, repository: RepositoryId, digest: &Digest) -> Result<(), RecordError> {
+        let sql = "UPDATE manifests SET content = (
+                     WITH RECURSIVE parts (target) AS (
+                       SELECT f.target FROM manifest_references f WHERE f.repository_id = ?1 AND f.manifest = ?2
+                       UNION
+                       SELECT f.target FROM parts p JOIN manifest_references f
+                           ON f.repository_id = ?1 AND f.manifest = p.target
+                     )
+                     SELECT coalesce(sum(b.size), 0) FROM parts p JOIN blobs b ON b.digest = p.target
+                   ) WHERE repository_id = ?1 AND digest = ?2";
+        self.conn().prepare_cached(sql)?.execute(params![repository.0, DigestKey::of(digest)])?;
+        Ok(())
     }
 
     /// Deletes a manifest, its reference rows and every tag on it; false if it was not there.

@@ -20,6 +20,7 @@ mod readers;
 mod reserve;
 
 // The aggregates, each with its typed functions.
+pub mod announcements;
 pub mod blobs;
 pub mod collect;
 pub mod jobs;
@@ -39,7 +40,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use cached::Cached;
-pub use epochs::Topic;
+pub use epochs::{Topic, Watch};
 pub use error::RecordError;
 
 use crate::condition::StorageFault;
@@ -161,6 +162,12 @@ impl Records {
         V: Clone,
     {
         Cached::new(self.clone(), Arc::clone(&self.inner.epochs), 1024, bound, weigh)
+    }
+
+    /// Watches a topic: tells when a write of this process that touches it has been committed. Others' writes it
+    /// does not see, so whoever waits looks again now and then.
+    pub fn watch(&self, topic: Topic) -> Watch {
+        Watch::new(Arc::clone(&self.inner.epochs), topic)
     }
 
     /// How much the writer has done.

@@ -1,16 +1,45 @@
 //! Tags: names for manifests, moved in one transaction.
 
-use hythe_oci::{Digest, Tag};
-use rusqlite::{OptionalExtension, params};
+use hythe_oci::{Digest, MediaType, RepositoryName, Tag};
+use rusqlite::{OptionalExtension, Row, params};
 
-use super::columns::{DigestKey, digest_at, tag_at};
+use super::columns::{DigestKey, digest_at, name_at, repository_at, size_at, tag_at, time_at};
+use super::projects::ProjectId;
 use super::repositories::RepositoryId;
 use super::{Reader, RecordError, Topic, Writer};
 use crate::Timestamp;
 
+/// A tag and what it names, as a listing shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaggedImage {
+    /// The repository.
+    pub repository: RepositoryName,
+    /// The tag.
+    pub tag: Tag,
+    /// The manifest it names.
+    pub digest: Digest,
+    /// The manifest's media type.
+    pub media_type: MediaType,
+    /// The bytes of everything the manifest names, each blob counted once.
+    pub size: u64,
+    /// When the tag was last set.
+    pub updated: Timestamp,
+}
+
 /// Changes when this tag is set, moved or deleted.
 pub fn tag_topic(repository: RepositoryId, tag: &Tag) -> Topic {
     Topic::new("tag", &(repository, tag))
+}
+
+fn tagged_image(row: &Row<'_>) -> rusqlite::Result<TaggedImage> {
+    Ok(TaggedImage {
+        repository: repository_at(row, 0)?,
+        tag: tag_at(row, 1)?,
+        digest: digest_at(row, 2)?,
+        media_type: name_at(row, 3)?,
+        size: size_at(row, 4)?,
+        updated: time_at(row, 5)?,
+    })
 }
 
 impl Reader<'_> {
@@ -32,6 +61,40 @@ impl Reader<'_> {
         let mut statement = self.conn().prepare_cached(sql)?;
         let rows =
             statement.query_map(params![repository.0, last.unwrap_or(""), limit], |row| tag_at(row, 0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Tagged images of one repository after a tag, in order.
+    pub fn images(
+        &self,
+        repository: RepositoryId,
+        after: Option<&Tag>,
+        limit: u32,
+    ) -> Result<Vec<TaggedImage>, RecordError> {
+        let sql = "SELECT r.name, t.name, t.digest, m.media_type, m.content, t.updated FROM tags t
+                   JOIN repositories r ON r.id = t.repository_id
+                   JOIN manifests m ON m.repository_id = t.repository_id AND m.digest = t.digest
+                   WHERE t.repository_id = ?1 AND t.name > ?2 ORDER BY t.name LIMIT ?3";
+        let mut statement = self.conn().prepare_cached(sql)?;
+        let rows =
+            statement.query_map(params![repository.0, after.map_or("", Tag::as_str), limit], tagged_image)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Tagged images of a project's repositories whose names come after `after`, by repository and tag.
+    pub fn images_of_project(
+        &self,
+        project: ProjectId,
+        after: Option<&RepositoryName>,
+        limit: u32,
+    ) -> Result<Vec<TaggedImage>, RecordError> {
+        let sql = "SELECT r.name, t.name, t.digest, m.media_type, m.content, t.updated FROM repositories r
+                   CROSS JOIN tags t ON t.repository_id = r.id
+                   JOIN manifests m ON m.repository_id = t.repository_id AND m.digest = t.digest
+                   WHERE r.project_id = ?1 AND r.name > ?2 ORDER BY r.name, t.name LIMIT ?3";
+        let mut statement = self.conn().prepare_cached(sql)?;
+        let after = after.map_or("", RepositoryName::as_str);
+        let rows = statement.query_map(params![project.0, after, limit], tagged_image)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 

@@ -1,9 +1,11 @@
 //! Upload sessions: who may go on with which upload, into which repository, until when.
 
-use hythe_oci::{Algorithm, RepositoryName, UploadId};
+use hythe_oci::{Algorithm, Digest, RepositoryName, UploadId};
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::columns::{name_at, repository_at, time_at, upload_id_at};
+use super::columns::{
+    DigestKey, name_at, optional_digest_at, repository_at, size_at, size_value, time_at, upload_id_at,
+};
 use super::projects::ProjectId;
 use super::{Reader, RecordError, Topic, Writer};
 use crate::Timestamp;
@@ -27,10 +29,22 @@ pub struct UploadRow {
     pub started: Timestamp,
     /// When it is given up.
     pub expires: Timestamp,
+    /// What it is going to be, as its client announced.
+    pub expected: Option<Expected>,
+}
+
+/// The blob that an upload is going to be. Announced, not promised: what counts is the digest that closes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expected {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its size in bytes, if that was said.
+    pub size: Option<u64>,
 }
 
 const COLUMNS: &str =
-    "u.id, u.project_id, u.repository, u.user_id, u.algorithm, u.token_id, u.started, u.expires";
+    "u.id, u.project_id, u.repository, u.user_id, u.algorithm, u.token_id, u.started, u.expires,
+    u.expected, u.expected_size";
 
 fn upload(row: &Row<'_>) -> rusqlite::Result<UploadRow> {
     Ok(UploadRow {
@@ -42,6 +56,13 @@ fn upload(row: &Row<'_>) -> rusqlite::Result<UploadRow> {
         token: row.get(5)?,
         started: time_at(row, 6)?,
         expires: time_at(row, 7)?,
+        expected: match optional_digest_at(row, 8)? {
+            Some(digest) => {
+                let size = row.get::<_, Option<i64>>(9)?.is_some().then(|| size_at(row, 9)).transpose()?;
+                Some(Expected { digest, size })
+            }
+            None => None,
+        },
     })
 }
 
@@ -55,6 +76,8 @@ pub fn upload_topic(id: &UploadId) -> Topic {
 pub enum UploadFilter {
     /// Those that this user opened.
     User(i64),
+    /// Those that this user opened for this blob.
+    UserAndBlob(i64, Digest),
     /// Those into this project.
     Project(ProjectId),
 }
@@ -73,17 +96,40 @@ impl Reader<'_> {
         after: Option<&UploadId>,
         limit: u32,
     ) -> Result<Vec<UploadRow>, RecordError> {
-        let (column, value) = match filter {
-            UploadFilter::User(id) => ("user_id", id),
-            UploadFilter::Project(id) => ("project_id", id.0),
-        };
-        let sql = format!(
-            "SELECT {COLUMNS} FROM uploads u WHERE u.{column} = ?1 AND u.id > ?2 ORDER BY u.id LIMIT ?3"
-        );
         let after = after.map_or(&[][..], |id| &id.as_bytes()[..]);
-        let mut statement = self.conn().prepare_cached(&sql)?;
-        let rows = statement.query_map(params![value, after, limit], upload)?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let select = |condition: &str| {
+            format!("SELECT {COLUMNS} FROM uploads u WHERE {condition} AND u.id > ?2 ORDER BY u.id LIMIT ?3")
+        };
+        let rows = match filter {
+            UploadFilter::User(user) => self
+                .conn()
+                .prepare_cached(&select("u.user_id = ?1"))?
+                .query_map(params![user, after, limit], upload)?
+                .collect::<Result<_, _>>(),
+            UploadFilter::UserAndBlob(user, digest) => self
+                .conn()
+                .prepare_cached(&select("u.user_id = ?1 AND u.expected = ?4"))?
+                .query_map(params![user, after, limit, DigestKey::of(&digest)], upload)?
+                .collect::<Result<_, _>>(),
+            UploadFilter::Project(project) => self
+                .conn()
+                .prepare_cached(&select("u.project_id = ?1"))?
+                .query_map(params![project.0, after, limit], upload)?
+                .collect::<Result<_, _>>(),
+        };
+        Ok(rows?)
+    }
+
+    /// An upload into this repository that is going to be this blob.
+    pub fn upload_of_part(
+        &self,
+        repository: &RepositoryName,
+        part: &Digest,
+    ) -> Result<Option<UploadId>, RecordError> {
+        let sql = "SELECT id FROM uploads WHERE repository = ?1 AND expected = ?2 ORDER BY id LIMIT 1";
+        let mut statement = self.conn().prepare_cached(sql)?;
+        let key = params![repository.as_str(), DigestKey::of(part)];
+        Ok(statement.query_row(key, |row| upload_id_at(row, 0)).optional()?)
     }
 
     /// How many uploads of a user are open at `now`, counted no further than `most`.
@@ -132,7 +178,8 @@ impl Writer<'_> {
     pub fn insert_upload(&mut self, row: &UploadRow, extend: Timestamp) -> Result<(), RecordError> {
         self.touch(upload_topic(&row.id));
         let sql = "INSERT INTO uploads (id, project_id, repository, user_id, algorithm, token_id,
-                     started, expires) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+                     started, expires, expected, expected_size)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
         self.conn().prepare_cached(sql)?.execute(params![
             &row.id.as_bytes()[..],
             row.project.0,
@@ -142,6 +189,8 @@ impl Writer<'_> {
             row.token,
             row.started,
             row.expires,
+            row.expected.map(|expected| DigestKey::of(&expected.digest)),
+            row.expected.and_then(|expected| expected.size).map(size_value),
         ])?;
         match &row.token {
             Some(token) => self.extend_token(token, &row.repository, extend),
@@ -164,10 +213,10 @@ impl Writer<'_> {
         Ok(self.conn().prepare_cached(sql)?.execute([&row.id.as_bytes()[..]])? == 1)
     }
 
-    /// Forgets every upload, and what is owed to the disk for blobs that are gone: a copy of the records has the
+    /// Forgets every upload and announcement, and what is owed to the disk for blobs that are gone: a copy of the records has the
     /// bytes of neither.
     pub fn forget_uploads_and_trash(&mut self) -> Result<(), RecordError> {
-        Ok(self.conn().execute_batch("DELETE FROM uploads; DELETE FROM trash")?)
+        Ok(self.conn().execute_batch("DELETE FROM uploads; DELETE FROM announcements; DELETE FROM trash")?)
     }
 
     fn extend_token(

@@ -177,3 +177,24 @@ async fn a_cache_never_answers_less_than_was_acknowledged() {
     }
     assert!(hits > 0, "the cache was never used");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_watch_misses_no_change_and_sleeps_without_one() {
+    use hythe_store::records::announcements::readiness_topic;
+    let bench = Bench::new();
+    let name = "lab/app".parse().unwrap();
+    let digest = hythe_oci::Digest::of(hythe_oci::Algorithm::Sha256, b"x");
+    let touch = |repository: &str| {
+        let (records, name) = (bench.store.records.clone(), repository.parse().unwrap());
+        async move { records.write(move |w| w.end_announcement(&name, &digest)).await.unwrap() }
+    };
+    let mut watch = bench.store.records.watch(readiness_topic(&name));
+    let idle = tokio::time::timeout(std::time::Duration::from_millis(30), watch.changed()).await;
+    assert!(idle.is_err(), "nothing was written");
+    for _ in 0..200 {
+        // Before the wait begins, and while it is under way.
+        touch("lab/app").await;
+        watch.changed().await;
+        let (_, ()) = tokio::join!(touch("lab/app"), watch.changed());
+    }
+}

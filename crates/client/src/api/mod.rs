@@ -3,6 +3,7 @@
 //! One method per operation, grouped by resource; every method is one request, except that
 //! [`Pages`] asks for a page at a time.
 
+mod images;
 mod projects;
 mod repositories;
 mod uploads;

@@ -130,12 +130,7 @@ impl Registry {
 impl Seen {
     fn judged(self) -> ImageStatus {
         let Self { digest, manifest, needed, present, missing } = self;
-        let reason = if !manifest {
-            Some(format!(
-                "Its push is under way: {} of {} parts are here, and its manifest is not.",
-                present.parts, needed.parts
-            ))
-        } else {
+        let reason = if manifest {
             missing.first().map(|(first, _)| {
                 format!(
                     "{} of {} parts are missing or damaged (first: {first}): push the image again.",
@@ -143,6 +138,11 @@ impl Seen {
                     needed.parts
                 )
             })
+        } else {
+            Some(format!(
+                "Its push is under way: {} of {} parts are here, and its manifest is not.",
+                present.parts, needed.parts
+            ))
         };
         let condition = if reason.is_none() { Condition::Ready } else { Condition::Pending };
         ImageStatus { digest, condition, needed, present, reason }

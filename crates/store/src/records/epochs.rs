@@ -148,7 +148,7 @@ impl Watch {
             // Before the epoch is looked at: a change from here on wakes.
             settled.as_mut().enable();
             let epoch = slot.epoch.load(Ordering::SeqCst);
-            if epoch != self.seen && epoch % 2 == 0 {
+            if epoch != self.seen && epoch.is_multiple_of(2) {
                 self.seen = epoch;
                 return;
             }

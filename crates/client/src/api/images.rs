@@ -1,0 +1,99 @@
+//! Tagged images, their status, and announced pushes.
+
+use std::time::{Duration, Instant};
+
+use hythe_api::{Image, ImageStatus, NewAnnouncement, ProblemCode, Readiness};
+use hythe_oci::{Digest, ProjectName, Reference, RepositoryName};
+use hythe_outbound::Method;
+
+use super::{Api, Pages};
+use crate::ApiError;
+
+/// What one long poll asks for: below the server's limit of 50 seconds, and below the patience of most proxies.
+const POLL: Duration = Duration::from_secs(45);
+
+impl Api {
+    /// The tagged images of a project, by repository and tag.
+    pub fn images(&self, project: &ProjectName) -> Result<Pages<'_, Image>, ApiError> {
+        self.pages(&[&"projects", project, &"images"])
+    }
+
+    /// The tagged images of a repository, by tag.
+    pub fn images_of(&self, repository: &RepositoryName) -> Result<Pages<'_, Image>, ApiError> {
+        self.pages(&[&"repositories", repository, &"images"])
+    }
+
+    /// The status of an image now.
+    ///
+    /// # Errors
+    /// [`ProblemCode::NotFound`] when it is neither there nor announced, or the caller may not see it.
+    pub async fn image_status(
+        &self,
+        repository: &RepositoryName,
+        reference: &Reference,
+    ) -> Result<ImageStatus, ApiError> {
+        self.poll_status(repository, reference, Duration::ZERO).await
+    }
+
+    /// Waits until an image is ready, and answers what holds then, or when the time is over. Each request waits at the
+    /// server and answers at once when the image is ready. `seen` hears every answer.
+    ///
+    /// Given a digest, it waits for this image, whether it is known yet or not; given a tag, for the one that is being
+    /// pushed for the tag or that it names.
+    ///
+    /// # Errors
+    /// [`ProblemCode::NotFound`] when at the end it is still neither there nor announced.
+    pub async fn wait_ready(
+        &self,
+        repository: &RepositoryName,
+        reference: &Reference,
+        limit: Duration,
+        mut seen: impl FnMut(&ImageStatus),
+    ) -> Result<ImageStatus, ApiError> {
+        let end = Instant::now() + limit;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            match self.poll_status(repository, reference, left.min(POLL)).await {
+                Ok(status) => {
+                    seen(&status);
+                    if status.status == Readiness::Ready || left.is_zero() {
+                        return Ok(status);
+                    }
+                }
+                Err(error) if error.code() == Some(ProblemCode::NotFound) && !left.is_zero() => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn poll_status(
+        &self,
+        repository: &RepositoryName,
+        reference: &Reference,
+        wait: Duration,
+    ) -> Result<ImageStatus, ApiError> {
+        let mut url = self.url(&[&"repositories", repository, &"status", reference])?;
+        // Rounded up, so that the last poll of a wait does not spin.
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        if seconds > 0 {
+            url.query_pairs_mut().append_pair("wait", &seconds.to_string());
+        }
+        self.get(url).await
+    }
+
+    /// Announces that an image is going to be pushed. To be repeated every few minutes: the server forgets it after ten.
+    pub async fn announce(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        announcement: &NewAnnouncement,
+    ) -> Result<(), ApiError> {
+        let url = self.url(&[&"repositories", repository, &"announcements", digest])?;
+        self.tell(Method::PUT, url, announcement).await
+    }
+
+    /// Withdraws an announcement: the image will not come.
+    pub async fn withdraw(&self, repository: &RepositoryName, digest: &Digest) -> Result<(), ApiError> {
+        self.delete(self.url(&[&"repositories", repository, &"announcements", digest])?).await
+    }
+}

@@ -4,6 +4,7 @@
 //! [`hythe_remote::Remote`], which works with any registry. [`sample`] makes a small real image to
 //! try a registry with.
 
+pub mod account;
 mod api;
 mod error;
 pub mod sample;

@@ -8,7 +8,6 @@ mod bar;
 mod commands;
 mod configuration;
 mod control;
-mod credentials;
 mod failure;
 mod logging;
 mod printer;

@@ -94,3 +94,5 @@ fn an_address_with_a_path_is_no_server() {
     let refused = Api::new(Outbound::builder().build().unwrap(), &url, &Credentials::Anonymous).unwrap_err();
     assert!(matches!(refused, ApiError::Address { .. }), "{refused}");
 }
+
+mod tokens;

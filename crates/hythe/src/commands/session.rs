@@ -3,13 +3,13 @@
 use std::io::Read;
 
 use hythe_api::ProblemCode;
-use hythe_client::{Api, ApiError, Credentials as ApiCredentials};
+use hythe_client::account::{AccountError, Login, Logins};
+use hythe_client::{Api, ApiError, Credentials};
 use hythe_outbound::{Outbound, OutboundError};
 use secrecy::SecretString;
 use url::Url;
 
 use crate::arguments::{Connection, NewPassword, Server};
-use crate::credentials::{Credentials, Login};
 use crate::failure::{Exit, Failure, sentence};
 
 /// The longest password read from standard input, in bytes; whoever pipes more meant another file.
@@ -24,7 +24,7 @@ pub(super) struct Session {
 impl Session {
     /// The session the arguments and the stored logins describe. Nothing is sent yet.
     pub(super) fn open(connection: &Connection) -> Result<Self, Failure> {
-        let stored = Credentials::load()?;
+        let stored = Logins::load().map_err(no_account)?;
         let server = server(&connection.server, &stored)?;
         let login = login(connection, &server, &stored)?;
         Self::with(&connection.server, &server, login.as_ref())
@@ -32,7 +32,7 @@ impl Session {
 
     /// A session with `server` as exactly this identity.
     pub(super) fn with(arguments: &Server, server: &Url, login: Option<&Login>) -> Result<Self, Failure> {
-        let credentials = login.map_or(ApiCredentials::Anonymous, |login| ApiCredentials::Password {
+        let credentials = login.map_or(Credentials::Anonymous, |login| Credentials::Password {
             user: login.username.clone(),
             secret: login.secret.clone(),
         });
@@ -57,7 +57,7 @@ pub(super) fn outbound(arguments: &Server) -> Result<Outbound, Failure> {
 }
 
 /// The server named by flag or environment, else the one last logged in to.
-pub(super) fn server(arguments: &Server, stored: &Credentials) -> Result<Url, Failure> {
+pub(super) fn server(arguments: &Server, stored: &Logins) -> Result<Url, Failure> {
     arguments.url.as_ref().or_else(|| stored.latest()).cloned().ok_or_else(|| {
         Failure::new(Exit::Usage, "No server is named and none is logged in to")
             .hint("pass --server URL, set HYTHE_SERVER, or run `hythe login --server URL --username NAME`")
@@ -66,7 +66,7 @@ pub(super) fn server(arguments: &Server, stored: &Credentials) -> Result<Url, Fa
 
 /// Who to sign in as: the name given with the password of the environment, else the stored login, else
 /// nobody.
-fn login(connection: &Connection, server: &Url, stored: &Credentials) -> Result<Option<Login>, Failure> {
+fn login(connection: &Connection, server: &Url, stored: &Logins) -> Result<Option<Login>, Failure> {
     let kept = stored.for_server(server);
     let Some(username) = &connection.username else { return Ok(kept) };
     if let Some(secret) = environment_secret("HYTHE_PASSWORD") {
@@ -117,6 +117,20 @@ fn password_line(input: &mut dyn Read) -> Result<SecretString, Failure> {
 /// A secret from the environment; an empty one counts as none.
 pub(super) fn environment_secret(name: &str) -> Option<SecretString> {
     std::env::var(name).ok().filter(|value| !value.is_empty()).map(SecretString::from)
+}
+
+/// What it means that a login or token cannot be had.
+pub(super) fn no_account(error: AccountError) -> Failure {
+    match error {
+        AccountError::Outbound(error) => refused(ApiError::Outbound(error)),
+        AccountError::Refused(refusal) => refused(ApiError::Refused(refusal)),
+        AccountError::Credentials(error) => refused(ApiError::Credentials(error)),
+        AccountError::NoPlace { .. } => Failure::new(Exit::Usage, sentence(&error))
+            .hint("or pass --server, --username and HYTHE_PASSWORD each time"),
+        AccountError::Unreadable { .. } | AccountError::File { .. } => {
+            Failure::new(Exit::Failed, sentence(&error))
+        }
+    }
 }
 
 /// What an error of the API means for the person and the exit code.

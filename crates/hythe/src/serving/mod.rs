@@ -28,7 +28,7 @@ use crate::configuration::Config;
 use crate::control;
 use crate::failure::{Exit, Failure, chain};
 
-pub(crate) use options::{SERVICE, folder_failure, registry_options, store_failure};
+pub(crate) use options::{folder_failure, registry_options, store_failure};
 
 use faces::Faces;
 use signals::StopSignals;

@@ -9,15 +9,15 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use hythe_outbound::Url;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
-use url::Url;
 
-use crate::failure::{Exit, Failure};
+use super::AccountError;
 
 /// The logins of one person on this machine.
 #[derive(Debug)]
-pub(crate) struct Credentials {
+pub struct Logins {
     path: PathBuf,
     kept: Kept,
 }
@@ -56,47 +56,50 @@ impl<'de> Deserialize<'de> for Hidden {
 
 /// Who to sign in as, and with what.
 #[derive(Debug, Clone)]
-pub(crate) struct Login {
+pub struct Login {
     /// The user's name.
-    pub(crate) username: String,
+    pub username: String,
     /// A password, or an access token in its place.
-    pub(crate) secret: SecretString,
+    pub secret: SecretString,
 }
 
-impl Credentials {
-    /// The logins stored for the person who runs this process.
-    pub(crate) fn load() -> Result<Self, Failure> {
+impl Logins {
+    /// The logins stored for the person who runs this process; none when there is no file.
+    ///
+    /// # Errors
+    /// There is no place for the file, or it cannot be read.
+    pub fn load() -> Result<Self, AccountError> {
         Self::load_from(&default_path()?)
     }
 
-    fn load_from(path: &Path) -> Result<Self, Failure> {
+    fn load_from(path: &Path) -> Result<Self, AccountError> {
         let kept = match std::fs::read(path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| {
-                Failure::new(
-                    Exit::Failed,
-                    format!("The stored logins in {} cannot be read: {error}", path.display()),
-                )
-                .hint("delete the file and run `hythe login` again")
+            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| AccountError::Unreadable {
+                path: path.to_owned(),
+                reason: error.to_string(),
             })?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Kept::default(),
-            Err(error) => return Err(unusable(path, &error)),
+            Err(error) => return Err(AccountError::file(path)(error)),
         };
-        Ok(Credentials { path: path.to_owned(), kept })
+        Ok(Self { path: path.to_owned(), kept })
     }
 
     /// The login for this server.
-    pub(crate) fn for_server(&self, server: &Url) -> Option<Login> {
+    pub fn for_server(&self, server: &Url) -> Option<Login> {
         let kept = self.kept.servers.get(server)?;
         Some(Login { username: kept.username.clone(), secret: kept.secret.0.clone() })
     }
 
     /// The server of the latest login.
-    pub(crate) fn latest(&self) -> Option<&Url> {
+    pub fn latest(&self) -> Option<&Url> {
         self.kept.latest.as_ref()
     }
 
     /// Remembers a login and makes its server the one used when none is named.
-    pub(crate) fn remember(&mut self, server: &Url, login: &Login) -> Result<(), Failure> {
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn remember(&mut self, server: &Url, login: &Login) -> Result<(), AccountError> {
         let kept = KeptLogin { username: login.username.clone(), secret: Hidden(login.secret.clone()) };
         self.kept.servers.insert(server.clone(), kept);
         self.kept.latest = Some(server.clone());
@@ -104,7 +107,10 @@ impl Credentials {
     }
 
     /// Forgets a login; says whether there was one.
-    pub(crate) fn forget(&mut self, server: &Url) -> Result<bool, Failure> {
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn forget(&mut self, server: &Url) -> Result<bool, AccountError> {
         let known = self.kept.servers.remove(server).is_some();
         if self.kept.latest.as_ref() == Some(server) {
             self.kept.latest = self.kept.servers.keys().next().cloned();
@@ -116,15 +122,13 @@ impl Credentials {
     }
 
     /// Where the logins are kept.
-    pub(crate) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         &self.path
     }
 
-    fn save(&self) -> Result<(), Failure> {
-        let text = serde_json::to_vec_pretty(&self.kept).map_err(|error| {
-            Failure::new(Exit::Failed, format!("The logins cannot be written as JSON: {error}"))
-        })?;
-        self.replace(&text).map_err(|error| unusable(&self.path, &error))
+    fn save(&self) -> Result<(), AccountError> {
+        let text = serde_json::to_vec_pretty(&self.kept).map_err(io::Error::from);
+        text.and_then(|text| self.replace(&text)).map_err(AccountError::file(&self.path))
     }
 
     fn replace(&self, text: &[u8]) -> io::Result<()> {
@@ -149,17 +153,11 @@ fn private_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
 }
 
-fn unusable(path: &Path, error: &io::Error) -> Failure {
-    Failure::new(Exit::Failed, format!("The stored logins in {} cannot be used: {error}", path.display()))
-}
-
-fn default_path() -> Result<PathBuf, Failure> {
+fn default_path() -> Result<PathBuf, AccountError> {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let folder = set("XDG_CONFIG_HOME").or_else(|| set("HOME").map(|home| home.join(".config")));
-    folder.map(|folder| folder.join("hythe").join("credentials.json")).ok_or_else(|| {
-        Failure::new(Exit::Usage, "Neither XDG_CONFIG_HOME nor HOME is set, so there is no place for logins")
-            .hint("set one of them, or pass --server, --username and HYTHE_PASSWORD each time")
-    })
+    let none = AccountError::NoPlace { what: "logins", variable: "XDG_CONFIG_HOME" };
+    folder.map(|folder| folder.join("hythe").join("credentials.json")).ok_or(none)
 }
 
 #[cfg(test)]
@@ -178,13 +176,13 @@ mod tests {
         let path = folder.path().join("hythe/credentials.json");
         let (one, two): (Url, Url) = ("https://one".parse().unwrap(), "http://two:5000".parse().unwrap());
 
-        let mut credentials = Credentials::load_from(&path).unwrap();
+        let mut credentials = Logins::load_from(&path).unwrap();
         assert!(credentials.for_server(&one).is_none() && credentials.latest().is_none());
         credentials.remember(&one, &login("ann", "first")).unwrap();
         credentials.remember(&two, &login("bob", "second")).unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
 
-        let mut credentials = Credentials::load_from(&path).unwrap();
+        let mut credentials = Logins::load_from(&path).unwrap();
         assert_eq!(credentials.latest(), Some(&two));
         assert_eq!(credentials.for_server(&one).unwrap().secret.expose_secret(), "first");
         assert!(credentials.forget(&two).unwrap());

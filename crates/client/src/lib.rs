@@ -6,6 +6,7 @@
 
 pub mod account;
 mod api;
+pub mod engine;
 mod error;
 pub mod sample;
 

@@ -61,11 +61,8 @@ impl Tool {
         self.run_with(arguments, "")
     }
 
-    /// Runs one command with `input` on its standard input.
-    pub fn run_with<A: AsRef<OsStr>>(&self, arguments: &[A], input: &str) -> Outcome {
-        let folder = run_folder::fresh("command");
-        let (stdin, stdout, stderr) = (folder.join("in"), folder.join("out"), folder.join("err"));
-        fs::write(&stdin, input).expect("the run folder is writable");
+    /// One command as it would be run: for what goes on in the background, under a leash.
+    pub fn command<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Command {
         let mut command = Command::new(&self.program);
         command
             .args(&self.first_arguments)
@@ -76,7 +73,17 @@ impl Tool {
             .env("HOME", &self.home)
             .env("XDG_RUNTIME_DIR", &self.home)
             .env("LC_ALL", "C.UTF-8")
-            .envs(self.environment.iter().map(|(key, value)| (key, value)))
+            .envs(self.environment.iter().map(|(key, value)| (key, value)));
+        command
+    }
+
+    /// Runs one command with `input` on its standard input.
+    pub fn run_with<A: AsRef<OsStr>>(&self, arguments: &[A], input: &str) -> Outcome {
+        let folder = run_folder::fresh("command");
+        let (stdin, stdout, stderr) = (folder.join("in"), folder.join("out"), folder.join("err"));
+        fs::write(&stdin, input).expect("the run folder is writable");
+        let mut command = self.command(arguments);
+        command
             .stdin(Stdio::from(File::open(&stdin).expect("it was written above")))
             .stdout(Stdio::from(File::create(&stdout).expect("the run folder is writable")))
             .stderr(Stdio::from(File::create(&stderr).expect("the run folder is writable")))

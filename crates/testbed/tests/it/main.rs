@@ -2,7 +2,7 @@
 //!
 //! `house` looks at the workspace itself, `protocol` holds one test for each row of `docs/conformance.md`,
 //! `clients` one module for each real client, `conformance` runs the two official suites, `durability` breaks
-//! the server under load, `quickstart` is the README's first command.
+//! the server under load, `quickstart` is the README's first command, `sdk` calls the crate `hythe-client`.
 
 #![expect(
     clippy::unwrap_used,
@@ -24,4 +24,5 @@ mod house;
 mod operations;
 mod protocol;
 mod quickstart;
+mod sdk;
 mod upgrade;

@@ -79,7 +79,7 @@ pub struct Body(pub(crate) Kind);
 pub(crate) enum Kind {
     Empty,
     Bytes(Bytes),
-    Stream { size: u64, stream: BoxStream<'static, io::Result<Bytes>> },
+    Stream { size: Option<u64>, stream: BoxStream<'static, io::Result<Bytes>> },
 }
 
 impl Body {
@@ -96,7 +96,12 @@ impl Body {
     /// A stream of exactly `size` bytes; it is read as fast as the server takes it, so memory holds
     /// one chunk. A stream that ends early or runs over breaks the exchange off.
     pub fn stream(size: u64, stream: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Self {
-        Self(Kind::Stream { size, stream: stream.boxed() })
+        Self(Kind::Stream { size: Some(size), stream: stream.boxed() })
+    }
+
+    /// A stream whose size is known when it ends: it goes out in chunks (RFC 9112 section 7.1).
+    pub fn unsized_stream(stream: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Self {
+        Self(Kind::Stream { size: None, stream: stream.boxed() })
     }
 }
 
@@ -111,7 +116,8 @@ impl fmt::Debug for Body {
         match &self.0 {
             Kind::Empty => f.write_str("Body(empty)"),
             Kind::Bytes(bytes) => write!(f, "Body({} bytes)", bytes.len()),
-            Kind::Stream { size, .. } => write!(f, "Body(stream of {size} bytes)"),
+            Kind::Stream { size: Some(size), .. } => write!(f, "Body(stream of {size} bytes)"),
+            Kind::Stream { size: None, .. } => f.write_str("Body(stream)"),
         }
     }
 }

@@ -78,7 +78,9 @@ impl Outbound {
             }
             Kind::Bytes(bytes) => *request.body_mut() = Some(reqwest::Body::from(bytes)),
             Kind::Stream { size, stream } => {
-                request.headers_mut().insert(CONTENT_LENGTH, size.into());
+                if let Some(size) = size {
+                    request.headers_mut().insert(CONTENT_LENGTH, size.into());
+                }
                 let watch = idle.clone();
                 let watched = stream.inspect(move |_chunk: &io::Result<Bytes>| watch.touch());
                 *request.body_mut() = Some(reqwest::Body::wrap_stream(watched));

@@ -87,6 +87,26 @@ impl RemoteError {
 }
 
 /// For streams that feed another reader or writer.
+impl RemoteError {
+    /// Whether the registry says that it is not there, or must look so.
+    pub fn is_not_found(&self) -> bool {
+        self.status() == Some(404)
+    }
+
+    /// Whether the registry does not let us in, or not do this.
+    pub fn is_denied(&self) -> bool {
+        matches!(self.status(), Some(401 | 403))
+    }
+
+    /// The registry's code for a refusal, such as `DENIED`.
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Self::Refused(refusal) => refusal.code.as_deref(),
+            _ => None,
+        }
+    }
+}
+
 impl From<RemoteError> for io::Error {
     fn from(error: RemoteError) -> Self {
         Self::other(error)

@@ -1,7 +1,7 @@
 //! Manifests: push and pull, bytes untouched (distribution specification end-3, end-7).
 
 use bytes::Bytes;
-use hythe_oci::{Algorithm, Digest, MediaType, Reference, RepositoryName, Route, media_type};
+use hythe_oci::{Algorithm, Digest, Manifest, MediaType, Reference, RepositoryName, Route, media_type};
 use hythe_outbound::{Body, HeaderValue, Method, Request, StatusCode, Url, header};
 
 use crate::blob::CONTENT_DIGEST;
@@ -23,7 +23,53 @@ pub struct PulledManifest {
     pub bytes: Bytes,
 }
 
+/// What a tag or digest stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolved {
+    /// The manifest's media type.
+    pub media_type: MediaType,
+    /// Its digest.
+    pub digest: Digest,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
 impl Remote {
+    /// What a tag or digest stands for, without the manifest where the registry says enough in its headers.
+    ///
+    /// # Errors
+    /// The registry refused, or names another digest than it was asked for.
+    pub async fn resolve(
+        &self,
+        repository: &RepositoryName,
+        reference: &Reference,
+    ) -> Result<Resolved, RemoteError> {
+        let url = self.manifest_url(repository, reference)?;
+        let scope = scope(repository, Access::Pull);
+        let response = self.send(&scope, || accepting(Request::new(Method::HEAD, url.clone()))).await?;
+        if response.status() == StatusCode::NOT_FOUND {
+            // Asked again with a body, in which the reason is.
+            let told = self.pull_manifest(repository, reference).await?;
+            return Ok(told.resolved());
+        }
+        let digest = response.header(&CONTENT_DIGEST).and_then(|text| text.parse::<Digest>().ok());
+        let media_type = response.header(&header::CONTENT_TYPE).and_then(|text| MediaType::parse(text).ok());
+        // hyper gives a HEAD no body, and so no length of it: the header is what counts.
+        let size = response.header(&header::CONTENT_LENGTH).and_then(|text| text.parse().ok());
+        match (response.status(), digest, media_type, size) {
+            (StatusCode::OK, Some(digest), Some(media_type), Some(size)) => {
+                if let Reference::Digest(expected) = reference
+                    && *expected != digest
+                {
+                    let registry = self.origin().to_string();
+                    return Err(RemoteError::WrongDigest { registry, expected: *expected, received: digest });
+                }
+                Ok(Resolved { media_type, digest, size })
+            }
+            _ => Ok(self.pull_manifest(repository, reference).await?.resolved()),
+        }
+    }
+
     /// Stores a manifest under a tag or its digest. Everything it names must be there already.
     ///
     /// # Errors
@@ -66,19 +112,8 @@ impl Remote {
         reference: &Reference,
     ) -> Result<PulledManifest, RemoteError> {
         let url = self.manifest_url(repository, reference)?;
-        let accepted = [
-            media_type::OCI_MANIFEST,
-            media_type::OCI_INDEX,
-            media_type::DOCKER_MANIFEST,
-            media_type::DOCKER_LIST,
-        ];
-        let response = self
-            .send(&scope(repository, Access::Pull), || {
-                accepted.iter().fold(Request::new(Method::GET, url.clone()), |request, media_type| {
-                    request.header(header::ACCEPT, HeaderValue::from_static(media_type))
-                })
-            })
-            .await?;
+        let scope = scope(repository, Access::Pull);
+        let response = self.send(&scope, || accepting(Request::new(Method::GET, url.clone()))).await?;
         if response.status() != StatusCode::OK {
             return Err(self.refusal(response).await);
         }
@@ -99,11 +134,41 @@ impl Remote {
                 let registry = self.origin().to_string();
                 Err(RemoteError::WrongDigest { registry, expected, received: digest })
             }
-            _ => Ok(PulledManifest { media_type, digest, bytes }),
+            _ => {
+                self.confirm_kind(&media_type, &bytes)?;
+                Ok(PulledManifest { media_type, digest, bytes })
+            }
         }
+    }
+
+    /// What the header and what the body say must agree, or two readers see two things (the class of CVE-2021-41190).
+    fn confirm_kind(&self, media_type: &MediaType, bytes: &[u8]) -> Result<(), RemoteError> {
+        if !media_type.is_image() && !media_type.is_index() {
+            return Ok(());
+        }
+        Manifest::parse(Some(media_type), bytes)
+            .map(drop)
+            .map_err(|error| self.protocol(format!("its manifest cannot be trusted: {error}")))
     }
 
     fn manifest_url(&self, repository: &RepositoryName, reference: &Reference) -> Result<Url, RemoteError> {
         self.url(&Route::Manifest { name: repository.clone(), reference: reference.clone() }.path())
     }
+}
+
+impl PulledManifest {
+    fn resolved(&self) -> Resolved {
+        Resolved { media_type: self.media_type.clone(), digest: self.digest, size: self.bytes.len() as u64 }
+    }
+}
+
+/// Every kind of manifest, each in a line of its own as docker writes them.
+fn accepting(request: Request) -> Request {
+    const KINDS: [&str; 4] = [
+        media_type::OCI_MANIFEST,
+        media_type::OCI_INDEX,
+        media_type::DOCKER_MANIFEST,
+        media_type::DOCKER_LIST,
+    ];
+    KINDS.iter().fold(request, |request, kind| request.header(header::ACCEPT, HeaderValue::from_static(kind)))
 }

@@ -1,12 +1,14 @@
 //! One registry seen by one identity: addresses, and requests that sign themselves in.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hythe_outbound::{Authorization, Origin, Outbound, Request, Response, StatusCode, Url, header};
 use secrecy::SecretString;
 
 use crate::challenge::{self, Challenge};
-use crate::token::{TokenService, Tokens};
+use crate::retry::{Retries, RetryObserver, RetryPolicy, passing};
+use crate::token::{Identity, TokenService, Tokens};
 use crate::{Refusal, RemoteError, realm};
 
 /// Who asks.
@@ -21,19 +23,22 @@ pub enum Credentials {
         /// The password.
         secret: SecretString,
     },
+    /// A refresh token of the registry's token service (docker keeps one as `identitytoken`).
+    RefreshToken(SecretString),
 }
 
 /// A registry. Clones share connections and tokens.
 #[derive(Clone)]
 pub struct Remote {
     shared: Arc<Shared>,
+    retries: Retries,
 }
 
 struct Shared {
     outbound: Outbound,
     base: Url,
     origin: Origin,
-    identity: Option<Authorization>,
+    identity: Identity,
     /// How the registry wants to be signed in to, as its last 401 said.
     gate: Mutex<Option<Gate>>,
     tokens: Tokens,
@@ -51,6 +56,12 @@ enum Proof {
     Nothing,
     Password(Authorization),
     Token(SecretString, Authorization),
+}
+
+impl fmt::Debug for Remote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Remote({})", self.shared.origin)
+    }
 }
 
 impl Proof {
@@ -81,15 +92,33 @@ impl Remote {
             return Err(wrong("it must end after host and port"));
         }
         let identity = match credentials {
-            Credentials::Anonymous => None,
+            Credentials::Anonymous => Identity::Nobody,
+            Credentials::RefreshToken(token) => Identity::RefreshToken(token.clone()),
             Credentials::Password { user, secret } => {
                 let made = Authorization::basic(user, secret);
                 let registry = origin.to_string();
-                Some(made.map_err(|problem| RemoteError::Credentials { registry, problem })?)
+                Identity::Password(made.map_err(|problem| RemoteError::Credentials { registry, problem })?)
             }
         };
         let (gate, tokens) = (Mutex::new(None), Tokens::new());
-        Ok(Self { shared: Arc::new(Shared { outbound, base: base.clone(), origin, identity, gate, tokens }) })
+        let shared = Arc::new(Shared { outbound, base: base.clone(), origin, identity, gate, tokens });
+        Ok(Self { shared, retries: Retries::default() })
+    }
+
+    /// The same registry with another patience.
+    pub fn with_policy(mut self, policy: RetryPolicy) -> Self {
+        self.retries.policy = policy;
+        self
+    }
+
+    /// The same registry, whose retries `observer` hears of.
+    pub fn with_observer(mut self, observer: RetryObserver) -> Self {
+        self.retries.observer = Some(observer);
+        self
+    }
+
+    pub(crate) fn retries(&self) -> &Retries {
+        &self.retries
     }
 
     /// The registry's origin, as it is shown in messages.
@@ -104,13 +133,29 @@ impl Remote {
         })
     }
 
-    /// Sends a request with the rights of `scope`; on a 401 signs in as the challenge says and sends
-    /// it once more. `build` makes the request each time.
+    /// Sends a request with the rights of `scope`; on a 401 signs in as the challenge says and sends it once more; what
+    /// may pass by itself is waited for. `build` makes the request each time.
     pub(crate) async fn send(
         &self,
         scope: &str,
         build: impl Fn() -> Request,
     ) -> Result<Response, RemoteError> {
+        let mut patience = self.retries.begin();
+        loop {
+            let outcome = self.send_signed(scope, &build).await;
+            match passing(&outcome) {
+                Some((reason, asked)) if patience.wait(&reason, asked).await => {}
+                _ => return outcome,
+            }
+        }
+    }
+
+    /// Sends a request as nobody.
+    pub(crate) async fn send_bare(&self, request: Request) -> Result<Response, RemoteError> {
+        Ok(self.shared.outbound.send(request).await?)
+    }
+
+    async fn send_signed(&self, scope: &str, build: &impl Fn() -> Request) -> Result<Response, RemoteError> {
         let proof = self.proof(scope).await?;
         let response = self.shared.outbound.send(build().authorization(proof.header())).await?;
         if response.status() != StatusCode::UNAUTHORIZED
@@ -150,10 +195,10 @@ impl Remote {
         let shared = &*self.shared;
         let gate = shared.gate.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match (gate, &shared.identity) {
-            (None, _) | (Some(Gate::Password), None) => Ok(Proof::Nothing),
-            (Some(Gate::Password), Some(identity)) => Ok(Proof::Password(identity.clone())),
+            (Some(Gate::Password), Identity::Password(identity)) => Ok(Proof::Password(identity.clone())),
+            (None | Some(Gate::Password), _) => Ok(Proof::Nothing),
             (Some(Gate::Token(service)), identity) => {
-                let token = shared.tokens.get(&shared.outbound, &service, identity.as_ref(), scope).await?;
+                let token = shared.tokens.get(&shared.outbound, &service, identity, scope).await?;
                 let registry = shared.origin.to_string();
                 let authorization = Authorization::bearer(&token)
                     .map_err(|problem| RemoteError::Credentials { registry, problem })?;
@@ -178,7 +223,7 @@ impl Remote {
         let gate = match challenge::choose(lines.iter().filter_map(|line| line.to_str().ok())) {
             None => return Ok(false),
             Some(Challenge::Basic) => {
-                if shared.identity.is_none() || matches!(sent, Proof::Password(_)) {
+                if !matches!(shared.identity, Identity::Password(_)) || matches!(sent, Proof::Password(_)) {
                     return Ok(false);
                 }
                 Gate::Password

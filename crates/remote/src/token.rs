@@ -7,9 +7,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use hythe_outbound::{Authorization, HeaderValue, Method, Outbound, Request, StatusCode, Url, header};
+use hythe_outbound::{
+    Authorization, Body, HeaderValue, Method, Outbound, Request, Response, StatusCode, Url, header,
+};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use url::form_urlencoded;
 
 use crate::{Refusal, RemoteError};
 
@@ -27,6 +30,13 @@ const LONGEST_LIFE: Duration = Duration::from_hours(24);
 pub(crate) struct TokenService {
     pub(crate) realm: Url,
     pub(crate) service: Option<String>,
+}
+
+/// How an identity proves itself to a token service.
+pub(crate) enum Identity {
+    Nobody,
+    Password(Authorization),
+    RefreshToken(SecretString),
 }
 
 /// The tokens of one identity at one registry, by scope.
@@ -64,7 +74,7 @@ impl Tokens {
         &self,
         outbound: &Outbound,
         service: &TokenService,
-        identity: Option<&Authorization>,
+        identity: &Identity,
         scope: &str,
     ) -> Result<SecretString, RemoteError> {
         let slot = self.slot(scope);
@@ -110,24 +120,16 @@ impl Slot {
 async fn fetch(
     outbound: &Outbound,
     service: &TokenService,
-    identity: Option<&Authorization>,
+    identity: &Identity,
     scopes: [Option<&str>; 2],
 ) -> Result<Token, RemoteError> {
-    let mut url = service.realm.clone();
-    {
-        let mut query = url.query_pairs_mut();
-        if let Some(service) = &service.service {
-            query.append_pair("service", service);
-        }
-        for scope in scopes.into_iter().flatten() {
-            query.append_pair("scope", scope);
-        }
-    }
+    let scopes = || scopes.into_iter().flatten().flat_map(str::split_ascii_whitespace);
     let asked = Instant::now();
-    let request = Request::new(Method::GET, url)
-        .header(header::ACCEPT, HeaderValue::from_static("application/json"))
-        .authorization(identity.cloned());
-    let response = outbound.send(request).await?;
+    let response = match identity {
+        Identity::RefreshToken(token) => redeem(outbound, service, token, scopes()).await?,
+        Identity::Nobody => ask(outbound, service, None, scopes()).await?,
+        Identity::Password(proof) => ask(outbound, service, Some(proof.clone()), scopes()).await?,
+    };
     let origin = response.origin().to_string();
     if response.status() != StatusCode::OK {
         return Err(RemoteError::Refused(Box::new(Refusal::read(response).await)));
@@ -140,10 +142,62 @@ async fn fetch(
     Ok(Token { value, good_until: asked + usable_life(answer.expires_in) })
 }
 
-/// How long a token is used: the last tenth of its life is left for requests under way.
+/// A token by GET (the token specification).
+async fn ask(
+    outbound: &Outbound,
+    service: &TokenService,
+    proof: Option<Authorization>,
+    scopes: impl Iterator<Item = &str>,
+) -> Result<Response, RemoteError> {
+    let mut url = service.realm.clone();
+    {
+        let mut query = url.query_pairs_mut();
+        if let Some(service) = &service.service {
+            query.append_pair("service", service);
+        }
+        for scope in scopes {
+            query.append_pair("scope", scope);
+        }
+    }
+    let request = Request::new(Method::GET, url)
+        .header(header::ACCEPT, HeaderValue::from_static("application/json"))
+        .authorization(proof);
+    Ok(outbound.send(request).await?)
+}
+
+/// A token by POST (the OAuth 2 form of the token specification), for who holds a refresh token.
+async fn redeem(
+    outbound: &Outbound,
+    service: &TokenService,
+    token: &SecretString,
+    scopes: impl Iterator<Item = &str>,
+) -> Result<Response, RemoteError> {
+    let scopes = scopes.collect::<Vec<_>>().join(" ");
+    let request = Request::new(Method::POST, service.realm.clone())
+        .header(header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"))
+        .header(header::ACCEPT, HeaderValue::from_static("application/json"))
+        .body(Body::bytes(form(service, token, &scopes).into()));
+    Ok(outbound.send(request).await?)
+}
+
+fn form(service: &TokenService, token: &SecretString, scopes: &str) -> String {
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    form.append_pair("grant_type", "refresh_token").append_pair("refresh_token", token.expose_secret());
+    form.append_pair("client_id", "hythe");
+    if let Some(service) = &service.service {
+        form.append_pair("service", service);
+    }
+    if !scopes.is_empty() {
+        form.append_pair("scope", scopes);
+    }
+    form.finish()
+}
+
+/// How long a token is used: the rest of its life is left for requests under way. By chance a little less, so that many
+/// clients do not renew at once.
 fn usable_life(expires_in: Option<u64>) -> Duration {
     let life = Duration::from_secs(expires_in.unwrap_or(0)).clamp(SHORTEST_LIFE, LONGEST_LIFE);
-    life * 9 / 10
+    life.mul_f64(0.85 + 0.05 * fastrand::f64())
 }
 
 #[cfg(test)]
@@ -152,9 +206,10 @@ mod tests {
 
     #[test]
     fn odd_lives_are_brought_into_range() {
-        assert_eq!(usable_life(None), Duration::from_secs(54));
-        assert_eq!(usable_life(Some(1)), Duration::from_secs(54));
-        assert_eq!(usable_life(Some(300)), Duration::from_secs(270));
+        for (expires_in, life) in [(None, 60), (Some(1), 60), (Some(300), 300)] {
+            let used = usable_life(expires_in).as_secs_f64() / f64::from(life);
+            assert!((0.85..=0.9).contains(&used), "{used} of {life}");
+        }
         assert!(usable_life(Some(u64::MAX)) <= LONGEST_LIFE);
     }
 }

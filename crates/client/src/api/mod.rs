@@ -52,6 +52,8 @@ impl Api {
         let identity = match credentials {
             Credentials::Anonymous => None,
             Credentials::Password { user, secret } => Some(Authorization::basic(user, secret)?),
+            // The name that goes with a token of any user.
+            Credentials::RefreshToken(token) => Some(Authorization::basic("<token>", token)?),
         };
         Ok(Self { outbound, base: server.clone(), identity })
     }

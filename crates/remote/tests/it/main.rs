@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test program: a failed unwrap is a failed test")]
 
+mod awkward;
 mod images;
 #[expect(dead_code, reason = "shared with tests that need more of it")]
 #[path = "../../../outbound/tests/it/scripted.rs"]
@@ -10,7 +11,7 @@ mod sign_in;
 
 use hythe_oci::{Algorithm, Digest, RepositoryName};
 use hythe_outbound::{Outbound, Url};
-use hythe_remote::{Credentials, Remote};
+use hythe_remote::{Credentials, Remote, RetryPolicy};
 use scripted::Scripted;
 
 fn ada() -> Credentials {
@@ -19,7 +20,9 @@ fn ada() -> Credentials {
 
 fn remote(registry: &Scripted, credentials: &Credentials) -> Remote {
     let outbound = Outbound::builder().build().unwrap();
-    Remote::new(outbound, &Url::parse(&registry.base).unwrap(), credentials).unwrap()
+    let remote = Remote::new(outbound, &Url::parse(&registry.base).unwrap(), credentials).unwrap();
+    // What a test does not expect to be repeated shall fail at once.
+    remote.with_policy(RetryPolicy::NONE)
 }
 
 fn repository() -> RepositoryName {

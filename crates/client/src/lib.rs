@@ -3,11 +3,15 @@
 //! [`Api`] speaks `/api/v1`: projects, members, users, repositories, uploads. Images go over
 //! [`hythe_remote::Remote`], which works with any registry. [`sample`] makes a small real image to
 //! try a registry with.
+//!
+//! A pure part, which sends nothing: [`image`] reads and writes the names of images, here and in
+//! registries.
 
 pub mod account;
 mod api;
 pub mod engine;
 mod error;
+pub mod image;
 pub mod sample;
 
 pub use api::{Api, Pages};

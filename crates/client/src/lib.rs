@@ -12,6 +12,7 @@ mod api;
 pub mod engine;
 mod error;
 pub mod image;
+pub mod pack;
 pub mod sample;
 
 pub use api::{Api, Pages};

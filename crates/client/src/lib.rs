@@ -4,8 +4,8 @@
 //! [`hythe_remote::Remote`], which works with any registry. [`sample`] makes a small real image to
 //! try a registry with.
 //!
-//! A pure part, which sends nothing: [`image`] reads and writes the names of images, here and in
-//! registries.
+//! Pure parts, which send nothing: [`image`] reads and writes the names of images, here and in
+//! registries; [`progress`] is what a transfer says about itself.
 
 pub mod account;
 mod api;
@@ -13,6 +13,7 @@ pub mod engine;
 mod error;
 pub mod image;
 pub mod pack;
+pub mod progress;
 pub mod sample;
 
 pub use api::{Api, Pages};

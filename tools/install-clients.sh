@@ -14,7 +14,7 @@ BIN=${HYTHE_TESTBED_BIN:-${XDG_CACHE_HOME:-$HOME/.cache}/hythe-testbed/bin}
 
 # program:package
 DEBIAN="dockerd:docker.io docker:docker.io podman:podman buildah:buildah skopeo:skopeo ctr:containerd
-ch-image:charliecloud-builders ch-run:charliecloud-runtime curl:curl
+docker-registry:docker-registry ch-image:charliecloud-builders ch-run:charliecloud-runtime curl:curl
 mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs strace:strace faketime:faketime openssl:openssl"
 
 # The versions that the tests were written against.

@@ -15,7 +15,11 @@ pub mod image;
 pub mod pack;
 pub mod progress;
 pub mod sample;
+mod sink;
+mod source;
+pub mod transfer;
 
 pub use api::{Api, Pages};
 pub use error::{ApiError, Refused};
 pub use hythe_remote::Credentials;
+pub use source::{Platform, PlatformError, SourceError};

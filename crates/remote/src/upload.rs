@@ -31,6 +31,13 @@ pub struct Expected {
     pub size: u64,
 }
 
+impl Expected {
+    fn written_on(self, request: Request) -> Request {
+        let request = request.header(BLOB_DIGEST, ascii(&self.digest.to_string()));
+        request.header(BLOB_SIZE, HeaderValue::from(self.size))
+    }
+}
+
 /// How a mount ended.
 #[derive(Debug)]
 pub enum Mount {
@@ -65,9 +72,7 @@ impl Remote {
         let build = || {
             let request = Request::new(Method::POST, start.clone());
             match expected {
-                Some(Expected { digest, size }) => request
-                    .header(BLOB_DIGEST, ascii(&digest.to_string()))
-                    .header(BLOB_SIZE, HeaderValue::from(size)),
+                Some(expected) => expected.written_on(request),
                 None => request,
             }
         };
@@ -106,19 +111,20 @@ impl Remote {
     pub async fn mount_blob(
         &self,
         repository: &RepositoryName,
-        digest: &Digest,
+        blob: Expected,
         from: Option<&RepositoryName>,
     ) -> Result<Mount, RemoteError> {
         let scope = mount_scope(repository, from);
         let mut start = self.uploads_url(repository)?;
-        start.query_pairs_mut().append_pair("mount", &digest.to_string());
+        start.query_pairs_mut().append_pair("mount", &blob.digest.to_string());
         if let Some(from) = from {
             start.query_pairs_mut().append_pair("from", from.as_str());
         }
-        let response = self.send(&scope, || Request::new(Method::POST, start.clone())).await?;
+        let build = || blob.written_on(Request::new(Method::POST, start.clone()));
+        let response = self.send(&scope, build).await?;
         match response.status() {
             StatusCode::CREATED => {
-                self.confirm_digest(&response, digest)?;
+                self.confirm_digest(&response, &blob.digest)?;
                 Ok(Mount::Mounted)
             }
             StatusCode::ACCEPTED => Upload::opened(self, repository, scope, &response).map(Mount::Upload),

@@ -157,37 +157,64 @@ pub struct Index {
 /// A two-layer image for linux on `architecture`: a small root file system, then one file on top.
 pub fn image(family: Family, packing: Packing, seed: &str, architecture: &str) -> Image {
     let seed = format!("{seed}-{architecture}");
-    let tars = [base_layer(&seed), top_layer(&seed)];
-    let diff_ids: Vec<String> = tars.iter().map(|tar| digest(tar)).collect();
-    let config = json!({
-        "architecture": architecture,
-        "os": "linux",
-        "created": "2024-01-01T00:00:00Z",
-        "config": {"Env": ["PATH=/usr/bin:/bin"], "Cmd": ["/bin/hello"], "Labels": {"seed": seed}},
-        "rootfs": {"type": "layers", "diff_ids": diff_ids},
-        "history": [
-            {"created": "2024-01-01T00:00:00Z", "created_by": "base"},
-            {"created": "2024-01-01T00:00:00Z", "created_by": "top"},
-        ],
-    });
-    let mut blobs = vec![Content::json(family.config(), &config)];
-    blobs.extend(
-        tars.iter().map(|tar| Content {
-            media_type: packing.layer_type(family).to_owned(),
-            bytes: packing.pack(tar),
-        }),
-    );
-    let layers: Vec<Value> = blobs.iter().skip(1).map(Content::descriptor).collect();
-    let manifest = json!({
-        "schemaVersion": 2,
-        "mediaType": family.manifest(),
-        "config": blobs[0].descriptor(),
-        "layers": layers,
-    });
-    Image {
-        manifest: Content::json(family.manifest(), &manifest),
-        blobs,
-        architecture: architecture.to_owned(),
+    Image::of_layers(family, packing, vec![base_layer(&seed), top_layer(&seed)], &seed, architecture)
+}
+
+impl Image {
+    /// An image of these layers, each a tar; `seed` makes its configuration its own.
+    pub fn of_layers(
+        family: Family,
+        packing: Packing,
+        tars: Vec<Vec<u8>>,
+        seed: &str,
+        architecture: &str,
+    ) -> Self {
+        let diff_ids = tars.iter().map(|tar| digest(tar)).collect();
+        let media_type = packing.layer_type(family);
+        let layers = tars
+            .iter()
+            .map(|tar| Content { media_type: media_type.to_owned(), bytes: packing.pack(tar) })
+            .collect();
+        Self::put_together(family, diff_ids, layers, seed, architecture)
+    }
+
+    /// An image of layers that are what they are: nobody unpacks it.
+    pub fn of_blobs(family: Family, layers: Vec<Content>, architecture: &str) -> Self {
+        let diff_ids = layers.iter().map(Content::digest).collect();
+        Self::put_together(family, diff_ids, layers, "blobs", architecture)
+    }
+
+    fn put_together(
+        family: Family,
+        diff_ids: Vec<String>,
+        layers: Vec<Content>,
+        seed: &str,
+        architecture: &str,
+    ) -> Self {
+        let history: Vec<Value> = diff_ids
+            .iter()
+            .zip(["base", "top"].iter().cycle())
+            .map(|(_, made_by)| json!({"created": "2024-01-01T00:00:00Z", "created_by": made_by}))
+            .collect();
+        let config = json!({
+            "architecture": architecture,
+            "os": "linux",
+            "created": "2024-01-01T00:00:00Z",
+            "config": {"Env": ["PATH=/usr/bin:/bin"], "Cmd": ["/bin/hello"], "Labels": {"seed": seed}},
+            "rootfs": {"type": "layers", "diff_ids": diff_ids},
+            "history": history,
+        });
+        let mut blobs = vec![Content::json(family.config(), &config)];
+        blobs.extend(layers);
+        let layers: Vec<Value> = blobs.iter().skip(1).map(Content::descriptor).collect();
+        let manifest = json!({
+            "schemaVersion": 2,
+            "mediaType": family.manifest(),
+            "config": blobs[0].descriptor(),
+            "layers": layers,
+        });
+        let manifest = Content::json(family.manifest(), &manifest);
+        Self { manifest, blobs, architecture: architecture.to_owned() }
     }
 }
 

@@ -142,7 +142,8 @@ struct Sums {
 impl Input {
     fn new(source: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Self {
         let sums = Sums { hasher: Hasher::new(Algorithm::Sha256), crc: Crc::new(), size: 0 };
-        Self { source: source.boxed(), rest: Bytes::new(), sums }
+        // Its end is asked for again behind the last, shorter block.
+        Self { source: source.fuse().boxed(), rest: Bytes::new(), sums }
     }
 
     /// The next block, shorter than the others at the end of the input, or what the input was.

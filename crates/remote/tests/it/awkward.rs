@@ -227,7 +227,7 @@ async fn a_mount_is_done_or_leaves_an_upload_to_use() {
             _ => Reply::new(204),
         });
         let remote = remote(&registry, &Credentials::Anonymous);
-        match remote.mount_blob(&repository(), &digest(BLOB), Some(&from)).await.unwrap() {
+        match remote.mount_blob(&repository(), blob(), Some(&from)).await.unwrap() {
             Mount::Mounted => assert_eq!(status, 201),
             Mount::Upload(upload) => {
                 assert_eq!(status, 202);
@@ -248,7 +248,7 @@ async fn a_mount_asks_for_both_repositories() {
         _ => Reply::new(401).header("WWW-Authenticate", "Bearer realm=\"/token\",service=\"s\""),
     });
     let from = "lab/base".parse().unwrap();
-    remote(&registry, &ada()).mount_blob(&repository(), &digest(BLOB), Some(&from)).await.unwrap();
+    remote(&registry, &ada()).mount_blob(&repository(), blob(), Some(&from)).await.unwrap();
     let seen = registry.seen();
     let token = seen.iter().find(|seen| seen.target.starts_with("/token")).unwrap();
     assert!(token.target.contains("scope=repository%3Alab%2Fapp%3Apull%2Cpush"), "{}", token.target);

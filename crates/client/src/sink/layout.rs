@@ -1,0 +1,228 @@
+//! Writing an OCI image layout (image specification, "Image Layout").
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use hythe_oci::{Digest, Hasher};
+use serde_json::{Value, json};
+
+use crate::source::{DOCUMENT_BYTES, Document, blob_path};
+
+/// The annotation by which an entry of `index.json` has a name.
+const REF_NAME: &str = "org.opencontainers.image.ref.name";
+
+/// A layout that is being written.
+#[derive(Clone, Debug)]
+pub(crate) struct LayoutFolder {
+    folder: PathBuf,
+}
+
+/// A blob on its way into a layout: written beside its place, and hashed.
+pub(crate) struct Incoming {
+    file: File,
+    partial: PathBuf,
+    place: PathBuf,
+    digest: Digest,
+    hasher: Hasher,
+    size: u64,
+}
+
+impl LayoutFolder {
+    /// A layout in this folder, which is made if it is not there.
+    pub(crate) fn open(folder: &Path) -> io::Result<Self> {
+        fs::create_dir_all(folder.join("blobs/sha256"))?;
+        let mark = folder.join("oci-layout");
+        if !mark.exists() {
+            replace(&mark, br#"{"imageLayoutVersion":"1.0.0"}"#)?;
+        }
+        Ok(Self { folder: folder.to_owned() })
+    }
+
+    /// Whether a blob of this size is there already. Its content was checked when it was written.
+    pub(crate) fn has(&self, digest: &Digest, size: u64) -> bool {
+        fs::metadata(self.folder.join(blob_path(digest))).is_ok_and(|state| state.len() == size)
+    }
+
+    /// Begins to write a blob, behind what an earlier pull that was interrupted has left of it.
+    pub(crate) fn begin(&self, digest: &Digest) -> io::Result<Incoming> {
+        let place = self.folder.join(blob_path(digest));
+        if let Some(parent) = place.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        let mut partial = place.with_extension("partial");
+        let open = |path: &Path| OpenOptions::new().read(true).append(true).create(true).open(path);
+        let mut file = open(&partial)?;
+        if file.try_lock().is_err() {
+            // Another pull is at it: this one goes its own way.
+            partial = place.with_extension(format!("partial.{:x}", fastrand::u64(..)));
+            file = open(&partial)?;
+            file.try_lock()?;
+        }
+        let mut hasher = Hasher::new(digest.algorithm());
+        let mut size = 0;
+        let mut piece = vec![0; 1024 * 1024];
+        loop {
+            let read = file.read(&mut piece)?;
+            if read == 0 {
+                break;
+            }
+            hasher.update(piece.get(..read).unwrap_or_default());
+            size += read as u64;
+        }
+        Ok(Incoming { file, partial, place, digest: *digest, hasher, size })
+    }
+
+    /// Writes a manifest, index or configuration.
+    pub(crate) fn document(&self, document: &Document) -> io::Result<()> {
+        let place = self.folder.join(blob_path(&document.digest));
+        if let Some(parent) = place.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        replace(&place, &document.bytes)
+    }
+
+    /// Lists an image in `index.json`, under a name if it has one; whatever had the name loses it.
+    pub(crate) fn list(&self, document: &Document, name: Option<&str>) -> io::Result<()> {
+        let path = self.folder.join("index.json");
+        let mut index = match File::open(&path) {
+            Ok(file) => {
+                let mut text = Vec::new();
+                file.take(DOCUMENT_BYTES).read_to_end(&mut text)?;
+                serde_json::from_slice(&text)?
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                json!({ "schemaVersion": 2, "mediaType": hythe_oci::media_type::OCI_INDEX, "manifests": [] })
+            }
+            Err(error) => return Err(error),
+        };
+        let entries = index.get_mut("manifests").and_then(Value::as_array_mut);
+        let entries = entries.ok_or_else(|| io::Error::other("its index.json has no list of manifests"))?;
+        let named = |entry: &Value| {
+            entry
+                .pointer("/annotations")
+                .and_then(|all| all.get(REF_NAME))
+                .and_then(Value::as_str)
+                .map(str::to_owned)
+        };
+        let digest = document.digest.to_string();
+        entries.retain(|entry| match name {
+            Some(name) => named(entry).as_deref() != Some(name),
+            None => entry["digest"] != digest.as_str(),
+        });
+        let mut entry = json!({
+            "mediaType": document.media_type.as_str(), "digest": digest, "size": document.bytes.len(),
+        });
+        if let Some(name) = name {
+            entry["annotations"] = json!({ REF_NAME: name });
+        }
+        entries.push(entry);
+        replace(&path, &serde_json::to_vec(&index)?)
+    }
+}
+
+impl Incoming {
+    /// How many bytes are here.
+    pub(crate) fn size(&self) -> u64 {
+        self.size
+    }
+
+    pub(crate) fn write(&mut self, piece: &[u8]) -> io::Result<()> {
+        self.file.write_all(piece)?;
+        self.hasher.update(piece);
+        self.size += piece.len() as u64;
+        Ok(())
+    }
+
+    /// Starts over: what was here is not the beginning of the blob.
+    pub(crate) fn clear(&mut self) -> io::Result<()> {
+        self.file.set_len(0)?;
+        (self.hasher, self.size) = (Hasher::new(self.digest.algorithm()), 0);
+        Ok(())
+    }
+
+    /// Puts the blob in its place if it is the right one; else removes it and says what it was.
+    pub(crate) fn finish(self) -> io::Result<Result<(), Digest>> {
+        let received = self.hasher.finish();
+        if received != self.digest {
+            fs::remove_file(&self.partial)?;
+            return Ok(Err(received));
+        }
+        self.file.sync_data()?;
+        fs::rename(&self.partial, &self.place)?;
+        Ok(Ok(()))
+    }
+
+    /// Removes what is here.
+    pub(crate) fn discard(self) {
+        // Whoever pulls next clears it away if it stays.
+        drop(fs::remove_file(&self.partial));
+    }
+}
+
+/// A file written beside and renamed: whole, or as it was.
+pub(crate) fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("file");
+    let beside = path.with_file_name(format!(".{name}.{:x}", fastrand::u64(..)));
+    let placed = fs::write(&beside, text).and_then(|()| fs::rename(&beside, path));
+    if placed.is_err() {
+        // The first error is the one that counts.
+        drop(fs::remove_file(&beside));
+    }
+    placed
+}
+
+#[cfg(test)]
+mod tests {
+    use hythe_oci::{Algorithm, MediaType, media_type};
+
+    use super::*;
+    use crate::source::Layout;
+
+    fn document(text: &'static [u8]) -> Document {
+        let media_type = MediaType::parse(media_type::OCI_INDEX).unwrap();
+        Document { digest: Digest::of(Algorithm::Sha256, text), media_type, bytes: text.into() }
+    }
+
+    #[test]
+    fn an_image_is_listed_under_its_name_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = LayoutFolder::open(folder.path()).unwrap();
+        let (one, two) = (
+            document(b"{\"schemaVersion\":2,\"manifests\":[]}"),
+            document(b"{\"schemaVersion\":2, \"manifests\":[]}"),
+        );
+        for (document, name) in [(&one, "v1"), (&two, "v2"), (&two, "v1")] {
+            layout.document(document).unwrap();
+            layout.list(document, Some(name)).unwrap();
+        }
+        let read = Layout::open(folder.path()).unwrap();
+        assert_eq!(read.choose(Some("v1")).unwrap().digest, two.digest);
+        assert_eq!(read.choose(Some("v2")).unwrap().digest, two.digest);
+        assert!(read.choose(Some("v3")).is_err() && read.choose(None).is_err());
+    }
+
+    #[test]
+    fn a_blob_appears_whole_and_right_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = LayoutFolder::open(folder.path()).unwrap();
+        let digest = Digest::of(Algorithm::Sha256, b"one two");
+        let mut incoming = layout.begin(&digest).unwrap();
+        incoming.write(b"one ").unwrap();
+        drop(incoming);
+        assert!(!layout.has(&digest, 7));
+        // Taken up where it was left.
+        let mut incoming = layout.begin(&digest).unwrap();
+        assert_eq!(incoming.size(), 4);
+        // Another pull of the same blob meanwhile.
+        let mut other = layout.begin(&digest).unwrap();
+        assert_eq!(other.size(), 0);
+        other.write(b"wrong").unwrap();
+        assert_eq!(other.finish().unwrap(), Err(Digest::of(Algorithm::Sha256, b"wrong")));
+        incoming.write(b"two").unwrap();
+        incoming.finish().unwrap().unwrap();
+        assert!(layout.has(&digest, 7));
+        let left: Vec<_> = fs::read_dir(folder.path().join("blobs/sha256")).unwrap().collect();
+        assert_eq!(left.len(), 1, "{left:?}");
+    }
+}

@@ -1,0 +1,10 @@
+//! Images as they are written on this machine: an OCI layout in a folder, and an archive for engines and files.
+//!
+//! Invariants: what stands in a layout under a digest has it; a file appears whole or not at all; no path comes from the
+//! registry, for names of files are made of checked digests alone.
+
+mod archive;
+mod layout;
+
+pub(crate) use archive::{Part, archive};
+pub(crate) use layout::LayoutFolder;

@@ -1,0 +1,124 @@
+//! Bringing one blob of known digest into a repository: not at all if it is there, by a mount if another repository has
+//! it, by going on with an upload that was begun before, else from its beginning.
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _};
+use hythe_remote::{Expected, Mount, RemoteError, Upload};
+
+use super::Target;
+use super::target::PushOptions;
+use crate::progress::LayerReporter;
+
+/// Smaller blobs are sent again rather than looked for in open uploads: that would cost as much.
+const WORTH_RESUMING: u64 = 1024 * 1024;
+
+/// How a blob came to be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Brought {
+    /// It was there, here or in another repository.
+    Skipped,
+    /// So many bytes were sent.
+    Sent(u64),
+}
+
+impl Target {
+    /// Brings a blob; `content` gives its bytes from an offset on.
+    pub(super) async fn bring<S>(
+        &self,
+        blob: Expected,
+        content: impl Fn(u64) -> S + Send + Sync,
+        options: &PushOptions,
+        layer: &LayerReporter,
+    ) -> Result<Brought, RemoteError>
+    where
+        S: Stream<Item = io::Result<Bytes>> + Send + 'static,
+    {
+        layer.queued();
+        let remote = self.heard(layer);
+        if remote.has_blob(&self.repository, &blob.digest).await? {
+            layer.exists();
+            return Ok(Brought::Skipped);
+        }
+        let upload = match self.unfinished(blob).await {
+            Some(upload) => upload,
+            None => match self.mounted(&remote, blob, options, layer).await? {
+                Some(upload) => upload,
+                None => return Ok(Brought::Skipped),
+            },
+        };
+        let begun = upload.offset();
+        let meter = Arc::new(layer.uploading(begun, Some(blob.size)));
+        let counted = |offset: u64| {
+            let meter = Arc::clone(&meter);
+            meter.set(offset);
+            content(offset).inspect(move |piece| {
+                meter.add(piece.as_ref().map_or(0, |piece| piece.len() as u64));
+            })
+        };
+        upload.send(blob, counted).await?;
+        layer.done(blob.digest);
+        Ok(Brought::Sent(blob.size - begun.min(blob.size)))
+    }
+
+    /// The registry, whose retries are told as this layer's.
+    pub(super) fn heard(&self, layer: &LayerReporter) -> hythe_remote::Remote {
+        let layer = layer.clone();
+        let observer = move |retry: &hythe_remote::Retry| {
+            layer.retrying(&retry.reason, retry.delay, u32::try_from(retry.attempt).unwrap_or(u32::MAX));
+        };
+        self.remote.clone().with_observer(Arc::new(observer))
+    }
+
+    /// An upload of this blob that we began some time, perhaps on another machine, and that has got furthest. Not to find
+    /// one is no failure.
+    async fn unfinished(&self, blob: Expected) -> Option<Upload> {
+        let api = self.api.as_ref().filter(|_| blob.size >= WORTH_RESUMING)?;
+        let open = api.own_uploads_of(&blob.digest).await.ok()?;
+        let open = open.into_iter().filter(|upload| {
+            upload.repository == self.repository && upload.received > 0 && upload.received <= blob.size
+        });
+        let furthest = open.max_by_key(|upload| upload.received)?;
+        self.remote.resume_upload(&self.repository, &furthest.location).await.ok()
+    }
+
+    /// Mounts the blob if that can be done; else the upload to bring it by.
+    async fn mounted(
+        &self,
+        remote: &hythe_remote::Remote,
+        blob: Expected,
+        options: &PushOptions,
+        layer: &LayerReporter,
+    ) -> Result<Option<Upload>, RemoteError> {
+        let mut open: Option<Upload> = None;
+        // A Hythe looks for the blob in every repository that we may read.
+        let anywhere = self.api.is_some().then_some(None);
+        let named = options.mount_from.iter().filter(|from| **from != self.repository).map(Some);
+        for from in anywhere.into_iter().chain(named) {
+            match remote.mount_blob(&self.repository, blob, from).await {
+                Ok(Mount::Mounted) => {
+                    layer.mounted(from);
+                    if let Some(open) = open {
+                        // Left alone it would end by itself.
+                        drop(open.cancel().await);
+                    }
+                    return Ok(None);
+                }
+                Ok(Mount::Upload(upload)) => {
+                    if let Some(former) = open.replace(upload) {
+                        drop(former.cancel().await);
+                    }
+                }
+                // Not to be allowed there, or not to have the blob there, is no reason not to bring it.
+                Err(error) if error.is_denied() || error.is_not_found() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        match open {
+            Some(upload) => Ok(Some(upload)),
+            None => remote.start_upload(&self.repository, Some(blob)).await.map(Some),
+        }
+    }
+}

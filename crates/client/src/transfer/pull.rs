@@ -1,0 +1,457 @@
+//! Pulling an image: into an OCI layout, or as an archive for an engine or a file.
+
+use std::io;
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::stream::BoxStream;
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
+use hythe_oci::{Descriptor, Digest, Hasher, Manifest, ManifestKind, MediaType, Reference};
+use hythe_remote::{PulledManifest, RemoteError};
+use tokio::sync::Semaphore;
+
+use super::push_layout::{chosen, parse};
+use super::{Target, TransferError};
+use crate::engine::Engine;
+use crate::progress::{Event, Layer, LayerReporter, Plan, Reporter, TransferKind};
+use crate::sink::{LayoutFolder, Part, archive};
+use crate::source::{Document, Platform};
+
+/// Larger blobs are fetched in parts side by side.
+const WORTH_PARTS: u64 = 16 * 1024 * 1024;
+
+/// The size of such a part in bytes.
+const PART: u64 = 4 * 1024 * 1024;
+
+/// Parts of one blob that are fetched at once, where nothing else is said.
+const CONNECTIONS: usize = 4;
+
+/// Parts that are held in memory at once, of all blobs together.
+const PARTS_HELD: usize = 8;
+
+/// What a pull may choose.
+#[derive(Clone, Debug, Default)]
+pub struct PullOptions {
+    /// This part of an index alone. Left out, a layout gets everything and an engine what runs on this machine.
+    pub platform: Option<Platform>,
+    /// How many blobs move at once; 4 if left out.
+    pub jobs: Option<NonZeroUsize>,
+}
+
+/// An image that was pulled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pulled {
+    /// The digest of the manifest or index that is here now.
+    pub digest: Digest,
+    /// Blobs that were here already.
+    pub skipped: usize,
+    /// Blobs that came.
+    pub received: usize,
+}
+
+impl From<PulledManifest> for Document {
+    fn from(pulled: PulledManifest) -> Self {
+        Self { digest: pulled.digest, media_type: pulled.media_type, bytes: pulled.bytes }
+    }
+}
+
+impl Target {
+    /// Pulls an image into an OCI layout in a folder, under a name if one is given. What is there is not fetched again,
+    /// and what an interrupted pull has left is gone on with.
+    ///
+    /// # Errors
+    /// See [`TransferError`].
+    pub async fn pull_layout(
+        &self,
+        reference: &Reference,
+        folder: &Path,
+        name: Option<&str>,
+        options: &PullOptions,
+        reporter: &Reporter,
+    ) -> Result<Pulled, TransferError> {
+        told(self.fill_layout(reference, folder, name, options, reporter), reporter).await
+    }
+
+    /// Pulls an image into an engine, under this name; answers the digest of its manifest.
+    ///
+    /// # Errors
+    /// See [`TransferError`].
+    pub async fn pull_engine(
+        &self,
+        reference: &Reference,
+        engine: &Engine,
+        name: &str,
+        options: &PullOptions,
+        reporter: &Reporter,
+    ) -> Result<Pulled, TransferError> {
+        told(self.fill_engine(reference, engine, name, options, reporter), reporter).await
+    }
+
+    /// The image as an archive that docker, podman, containerd and skopeo load, and the digest of its manifest.
+    ///
+    /// # Errors
+    /// See [`TransferError`]; what goes wrong later ends the stream.
+    pub async fn pull_archive(
+        &self,
+        reference: &Reference,
+        name: Option<&str>,
+        options: &PullOptions,
+        reporter: &Reporter,
+    ) -> Result<(Digest, BoxStream<'static, io::Result<Bytes>>), TransferError> {
+        let document = self.one_platform(reference, options).await?;
+        let manifest = parse(&document)?;
+        let config = manifest.config.clone().ok_or_else(|| {
+            TransferError::Invalid(format!("{reference} is no image of a container: it has no configuration"))
+        })?;
+        let plan = plan(&manifest, self.named_reference(reference), name.unwrap_or("an archive"));
+        reporter.tell(|| Event::Plan(plan));
+        let held = Arc::new(Semaphore::new(PARTS_HELD));
+        let whole = self.content(&config, 0, &held, &reporter.layer(0));
+        let whole: Vec<Bytes> = whole.try_collect().await.map_err(TransferError::from)?;
+        reporter.layer(0).done(config.digest);
+        let mut layers = Vec::new();
+        for (layer, at) in manifest.layers.iter().zip(1..) {
+            let told = reporter.layer(at);
+            told.queued();
+            let (target, held, digest) = (self.clone(), Arc::clone(&held), layer.digest);
+            // Begun when the archive has come to it, not before.
+            let content = {
+                let (layer, told) = (layer.clone(), told.clone());
+                let begun = async move {
+                    let content = target.content(&layer, 0, &held, &told);
+                    Ok::<_, RemoteError>(checked(content, target.remote.origin().to_string(), layer.digest))
+                };
+                stream::once(begun).try_flatten()
+            };
+            let end = stream::once(async move {
+                told.done(digest);
+                Ok(Bytes::new())
+            });
+            let content = content.map_err(io::Error::from).chain(end);
+            layers.push(Part { layer: layer.clone(), content: content.boxed() });
+        }
+        let archive = archive(&document, &manifest, whole.concat().into(), layers, name);
+        Ok((document.digest, archive.map_err(TransferError::Stream)?))
+    }
+
+    async fn fill_engine(
+        &self,
+        reference: &Reference,
+        engine: &Engine,
+        name: &str,
+        options: &PullOptions,
+        reporter: &Reporter,
+    ) -> Result<Pulled, TransferError> {
+        let (digest, archive) = self.pull_archive(reference, Some(name), options, reporter).await?;
+        let received = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let end = {
+            let (reporter, received) = (reporter.clone(), Arc::clone(&received));
+            stream::once(async move {
+                received.store(true, std::sync::atomic::Ordering::Relaxed);
+                reporter.tell(|| Event::Finalising);
+                Ok(Bytes::new())
+            })
+        };
+        engine.import(archive.chain(end).boxed()).await?;
+        Ok(Pulled { digest, skipped: 0, received: 1 })
+    }
+
+    async fn fill_layout(
+        &self,
+        reference: &Reference,
+        folder: &Path,
+        name: Option<&str>,
+        options: &PullOptions,
+        reporter: &Reporter,
+    ) -> Result<Pulled, TransferError> {
+        let write = |source| TransferError::Write { path: folder.to_owned(), source };
+        let layout = LayoutFolder::open(folder).map_err(write)?;
+        let root = match options.platform {
+            Some(_) => self.one_platform(reference, options).await?,
+            None => self.remote.pull_manifest(&self.repository, reference).await?.into(),
+        };
+        let (documents, blobs) = self.gather(&root).await?;
+        let listed =
+            blobs.iter().zip(0..).map(|(blob, at)| Layer::new(at, Some(blob.digest), None, Some(blob.size)));
+        let plan = Plan::new(
+            TransferKind::Pull,
+            self.named_reference(reference),
+            folder.display().to_string(),
+            listed.collect(),
+        );
+        reporter.tell(|| Event::Plan(plan));
+        let held = Arc::new(Semaphore::new(PARTS_HELD));
+        let mut moving = stream::iter(blobs.iter().zip(0..))
+            .map(|(blob, at)| self.blob_into(&layout, blob, &held, reporter.layer(at), write))
+            .buffer_unordered(options.jobs.map_or(CONNECTIONS, NonZeroUsize::get));
+        let (mut skipped, mut received) = (0, 0);
+        while let Some(came) = moving.try_next().await? {
+            if came { received += 1 } else { skipped += 1 }
+        }
+        drop(moving);
+        reporter.tell(|| Event::Finalising);
+        for document in documents.iter().chain([&root]) {
+            layout.document(document).map_err(write)?;
+        }
+        layout.list(&root, name).map_err(write)?;
+        Ok(Pulled { digest: root.digest, skipped, received })
+    }
+
+    /// Fetches a blob into a layout; false if it was there.
+    async fn blob_into(
+        &self,
+        layout: &LayoutFolder,
+        blob: &Descriptor,
+        held: &Arc<Semaphore>,
+        told: LayerReporter,
+        write: impl Fn(io::Error) -> TransferError,
+    ) -> Result<bool, TransferError> {
+        told.queued();
+        if layout.has(&blob.digest, blob.size) {
+            told.exists();
+            return Ok(false);
+        }
+        let (folder, digest) = (layout.clone(), blob.digest);
+        let mut incoming = blocking(move || folder.begin(&digest)).await.map_err(&write)?;
+        if incoming.size() > blob.size {
+            incoming.clear().map_err(&write)?;
+        }
+        let mut content = self.content(blob, incoming.size(), held, &told).boxed();
+        loop {
+            let piece = match content.try_next().await {
+                Ok(Some(piece)) => piece,
+                Ok(None) => break,
+                // What came is kept for the next pull, unless it cannot be right.
+                Err(error) => {
+                    if matches!(error, RemoteError::WrongSize { .. } | RemoteError::WrongDigest { .. }) {
+                        incoming.discard();
+                    }
+                    return Err(error.into());
+                }
+            };
+            incoming = blocking(move || incoming.write(&piece).map(|()| incoming)).await.map_err(&write)?;
+        }
+        match blocking(move || incoming.finish()).await.map_err(&write)? {
+            Ok(()) => {
+                told.done(blob.digest);
+                Ok(true)
+            }
+            Err(received) => {
+                let registry = self.remote.origin().to_string();
+                Err(RemoteError::WrongDigest { registry, expected: blob.digest, received }.into())
+            }
+        }
+    }
+
+    /// A blob's bytes from an offset on, checked if it is from the beginning. Large ones come in parts, fetched side by
+    /// side and given out in order.
+    fn content(
+        &self,
+        blob: &Descriptor,
+        from: u64,
+        held: &Arc<Semaphore>,
+        told: &LayerReporter,
+    ) -> BoxStream<'static, Result<Bytes, RemoteError>> {
+        let meter = Arc::new(told.downloading(from, Some(blob.size)));
+        let (target, blob, held) = (self.clone(), blob.clone(), Arc::clone(held));
+        let remote = self.heard(told);
+        let opened = async move {
+            let target = Self { remote, ..target };
+            if blob.size.saturating_sub(from) < WORTH_PARTS && from == 0 {
+                let download =
+                    target.remote.pull_blob(&target.repository, &blob.digest, Some(blob.size)).await?;
+                return Ok(download.into_stream().boxed());
+            }
+            target.in_parts(blob, from, held).await
+        };
+        let counted = stream::once(opened).try_flatten();
+        counted.inspect_ok(move |piece: &Bytes| meter.add(piece.len() as u64)).boxed()
+    }
+
+    async fn in_parts(
+        self,
+        blob: Descriptor,
+        from: u64,
+        held: Arc<Semaphore>,
+    ) -> Result<BoxStream<'static, Result<Bytes, RemoteError>>, RemoteError> {
+        let size_at = move |first: u64| PART.min(blob.size - first);
+        if from >= blob.size {
+            return Ok(stream::empty().boxed());
+        }
+        // The first part tells whether the registry sends parts at all.
+        let first = self.remote.pull_blob_range(&self.repository, &blob.digest, from, size_at(from)).await?;
+        let Some(first) = first else {
+            let download = self.remote.pull_blob(&self.repository, &blob.digest, Some(blob.size)).await?;
+            // It begins at the beginning: what is here already is read over.
+            let mut skip = from;
+            let rest = download.into_stream().try_filter_map(move |mut piece: Bytes| {
+                let known = usize::try_from(skip).unwrap_or(usize::MAX).min(piece.len());
+                skip -= known as u64;
+                drop(piece.split_to(known));
+                std::future::ready(Ok((!piece.is_empty()).then_some(piece)))
+            });
+            return Ok(rest.boxed());
+        };
+        let step = usize::try_from(PART).unwrap_or(usize::MAX);
+        let firsts = (from..blob.size).step_by(step).skip(1);
+        let digest = blob.digest;
+        let rest = stream::iter(firsts)
+            .map(move |first| {
+                let (target, held) = (self.clone(), Arc::clone(&held));
+                async move {
+                    let permit = held.acquire_owned().await;
+                    let part = target.part(&digest, first, size_at(first)).await?;
+                    Ok::<_, RemoteError>((part, permit))
+                }
+            })
+            .buffered(CONNECTIONS)
+            .map_ok(|(part, permit)| {
+                // Held until it is given out.
+                drop(permit);
+                part
+            });
+        Ok(first.into_stream().chain(rest).boxed())
+    }
+
+    /// A part in memory, fetched again if it breaks off.
+    async fn part(&self, digest: &Digest, first: u64, size: u64) -> Result<Bytes, RemoteError> {
+        const TRIES: u32 = 4;
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let fetched = async {
+                let range = self.remote.pull_blob_range(&self.repository, digest, first, size).await?;
+                let range = range.ok_or_else(|| RemoteError::Protocol {
+                    registry: self.remote.origin().to_string(),
+                    problem: "it sends parts of a blob only sometimes".to_owned(),
+                })?;
+                let mut whole = BytesMut::with_capacity(usize::try_from(size).unwrap_or(0));
+                let mut pieces = range.into_stream().boxed();
+                while let Some(piece) = pieces.try_next().await? {
+                    whole.extend_from_slice(&piece);
+                }
+                Ok(whole.freeze())
+            };
+            match fetched.await {
+                Err(RemoteError::Outbound(_)) if tries < TRIES => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// One platform's manifest: the one asked for, else this machine's.
+    async fn one_platform(
+        &self,
+        reference: &Reference,
+        options: &PullOptions,
+    ) -> Result<Document, TransferError> {
+        let mut document: Document = self.remote.pull_manifest(&self.repository, reference).await?.into();
+        let platform = options.platform.clone().unwrap_or_else(Platform::here);
+        // An index may name another index.
+        for _ in 0..4 {
+            let manifest = parse(&document)?;
+            if manifest.kind != ManifestKind::Index {
+                break;
+            }
+            let child = chosen(&platform, &manifest)?.digest;
+            document = self.remote.pull_manifest(&self.repository, &Reference::Digest(child)).await?.into();
+        }
+        Ok(document)
+    }
+
+    /// Everything below a manifest: other manifests, and each blob once.
+    async fn gather(&self, root: &Document) -> Result<(Vec<Document>, Vec<Descriptor>), TransferError> {
+        let (mut documents, mut blobs) = (Vec::new(), Vec::new());
+        let mut met = std::collections::HashSet::from([root.digest]);
+        let mut open = vec![root.clone()];
+        while let Some(document) = open.pop() {
+            let manifest = parse(&document)?;
+            for child in &manifest.children {
+                if !met.insert(child.digest) {
+                    continue;
+                }
+                if child.essence().as_ref().is_some_and(is_manifest) {
+                    let reference = Reference::Digest(child.digest);
+                    let pulled: Document =
+                        self.remote.pull_manifest(&self.repository, &reference).await?.into();
+                    documents.push(pulled.clone());
+                    open.push(pulled);
+                } else {
+                    blobs.push(child.clone());
+                }
+            }
+            for blob in manifest.required_blobs() {
+                if met.insert(blob.digest) {
+                    blobs.push(blob.clone());
+                }
+            }
+        }
+        Ok((documents, blobs))
+    }
+
+    fn named_reference(&self, reference: &Reference) -> String {
+        match reference {
+            Reference::Tag(tag) => format!("{}:{tag}", self.repository),
+            Reference::Digest(digest) => format!("{}@{digest}", self.repository),
+        }
+    }
+}
+
+fn is_manifest(kind: &MediaType) -> bool {
+    kind.is_image() || kind.is_index()
+}
+
+fn plan(manifest: &Manifest, source: String, destination: &str) -> Plan {
+    let config = manifest
+        .config
+        .iter()
+        .map(|config| Layer::new(0, Some(config.digest), None, Some(config.size)).labelled("config"));
+    let layers = manifest
+        .layers
+        .iter()
+        .zip(1..)
+        .map(|(layer, at)| Layer::new(at, Some(layer.digest), None, Some(layer.size)));
+    Plan::new(TransferKind::Pull, source, destination.to_owned(), config.chain(layers).collect())
+}
+
+/// A blob from its beginning, whose end is an error unless its digest is right.
+fn checked(
+    content: BoxStream<'static, Result<Bytes, RemoteError>>,
+    registry: String,
+    digest: Digest,
+) -> impl Stream<Item = Result<Bytes, RemoteError>> + Send {
+    let state = (content, Hasher::new(digest.algorithm()), registry);
+    stream::try_unfold(state, move |(mut content, mut hasher, registry)| async move {
+        if let Some(piece) = content.try_next().await? {
+            hasher.update(&piece);
+            return Ok(Some((piece, (content, hasher, registry))));
+        }
+        match hasher.finish() {
+            received if received == digest => Ok(None),
+            received => Err(RemoteError::WrongDigest { registry, expected: digest, received }),
+        }
+    })
+}
+
+async fn told(
+    pulled: impl Future<Output = Result<Pulled, TransferError>>,
+    reporter: &Reporter,
+) -> Result<Pulled, TransferError> {
+    match pulled.await {
+        Ok(pulled) => {
+            reporter.tell(|| Event::Finished { digest: pulled.digest });
+            Ok(pulled)
+        }
+        Err(error) => {
+            reporter.failed(&error.to_string());
+            Err(error)
+        }
+    }
+}
+
+/// Work on files, where threads may wait.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+}

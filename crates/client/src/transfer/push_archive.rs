@@ -1,0 +1,496 @@
+//! Pushing from an archive that comes as a stream: layers are compressed and sent while they are read, in the order in
+//! which they come; which image they belong to is known at the end.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
+use hythe_api::Part;
+use hythe_oci::{Algorithm, Digest, Hasher, ManifestKind, Reference, Tag, media_type};
+use hythe_remote::{Expected, Upload, chunks};
+
+use super::memory::KnownBlob;
+use super::push_layout::{chosen, parse, push_document};
+use super::target::{PushOptions, Pushed, Tally};
+use super::written::{NamedLayer, manifest};
+use super::{Target, TransferError};
+use crate::engine::{Archive, Engine};
+use crate::pack::{Compression, pack};
+use crate::progress::{Event, Layer, LayerReporter, Plan, Reporter, TransferKind};
+use crate::source::{ArchiveImage, ArchiveIndex, Body, Document, Entries, Entry, SourceError, blob_path};
+
+const GZIP: &[u8] = &[0x1f, 0x8b];
+const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+
+/// A layer of the archive that is at the registry.
+#[derive(Clone, Debug)]
+struct Placed {
+    /// The digest of its uncompressed content, where that was computed.
+    diff_id: Option<Digest>,
+    blob: NamedLayer,
+}
+
+struct Push<'a> {
+    target: &'a Target,
+    options: &'a PushOptions,
+    reporter: &'a Reporter,
+    index: ArchiveIndex,
+    /// By the path in the archive.
+    placed: HashMap<String, Placed>,
+    tally: Tally,
+    layers: u32,
+}
+
+pub(super) async fn push_engine(
+    target: &Target,
+    engine: &Engine,
+    name: &str,
+    tag: Option<&Tag>,
+    options: &PushOptions,
+    reporter: &Reporter,
+) -> Result<Pushed, TransferError> {
+    let kind = engine.address().kind;
+    let known = engine.inspect(name).await?.ok_or_else(|| {
+        TransferError::Invalid(format!(
+            "{kind} has no image {name}: check the name, or pull or build it first"
+        ))
+    })?;
+    if let Some(pushed) = push_remembered(target, &known.id, &known.diff_ids, tag, options, reporter).await? {
+        return Ok(pushed);
+    }
+    let plan = Plan::new(TransferKind::Push, format!("{kind} image {name}"), target.named(tag), Vec::new());
+    reporter.tell(|| Event::Plan(plan));
+    push_stream(target, engine.export(name)?, Some(name), tag, options, reporter).await
+}
+
+pub(super) async fn push(
+    target: &Target,
+    archive: Archive,
+    name: Option<&str>,
+    tag: Option<&Tag>,
+    options: &PushOptions,
+    reporter: &Reporter,
+) -> Result<Pushed, TransferError> {
+    let plan = Plan::new(TransferKind::Push, "archive".to_owned(), target.named(tag), Vec::new());
+    reporter.tell(|| Event::Plan(plan));
+    push_stream(target, archive, name, tag, options, reporter).await
+}
+
+/// Pushes an image without reading it, if everything of it is remembered and there.
+async fn push_remembered(
+    target: &Target,
+    id: &Digest,
+    diff_ids: &[Digest],
+    tag: Option<&Tag>,
+    options: &PushOptions,
+    reporter: &Reporter,
+) -> Result<Option<Pushed>, TransferError> {
+    let Some(memory) = &options.memory else { return Ok(None) };
+    let Some(config) = memory.config(id) else { return Ok(None) };
+    let known: Option<Vec<KnownBlob>> =
+        diff_ids.iter().map(|diff_id| memory.blob(diff_id, options.compression)).collect();
+    let Some(known) = known else { return Ok(None) };
+    let blob_of_config = KnownBlob { digest: *id, size: config.len() as u64 };
+    let here = stream::iter(known.iter().chain([&blob_of_config]))
+        .map(|blob| target.remote.has_blob(&target.repository, &blob.digest))
+        .buffer_unordered(options.jobs().max(8))
+        .try_all(std::future::ready)
+        .await?;
+    if !here {
+        return Ok(None);
+    }
+    let layers = known.iter().map(|blob| named(options.compression.media_type(), *blob));
+    let document = manifest(&config, &layers.collect::<Vec<_>>())?;
+    let listed: Vec<_> = known
+        .iter()
+        .zip(diff_ids)
+        .zip(0..)
+        .map(|((blob, diff_id), at)| Layer::new(at, Some(blob.digest), Some(*diff_id), Some(blob.size)))
+        .collect();
+    let count = listed.len();
+    let plan = Plan::new(TransferKind::Push, "image".to_owned(), target.named(tag), listed);
+    reporter.tell(|| Event::Plan(plan));
+    for at in 0..u32::try_from(count).unwrap_or(u32::MAX) {
+        reporter.layer(at).exists();
+    }
+    reporter.tell(|| Event::Finalising);
+    push_document(target, &document, &Target::reference(tag, &document.digest)).await?;
+    Ok(Some(Pushed { digest: document.digest, skipped: count + 1, sent: 0, sent_bytes: 0 }))
+}
+
+fn named(media_type: &'static str, blob: KnownBlob) -> NamedLayer {
+    NamedLayer { media_type, digest: blob.digest, size: blob.size }
+}
+
+async fn push_stream(
+    target: &Target,
+    archive: Archive,
+    name: Option<&str>,
+    tag: Option<&Tag>,
+    options: &PushOptions,
+    reporter: &Reporter,
+) -> Result<Pushed, TransferError> {
+    let mut push = Push {
+        target,
+        options,
+        reporter,
+        index: ArchiveIndex::default(),
+        placed: HashMap::new(),
+        tally: Tally::default(),
+        layers: 0,
+    };
+    let mut entries = Entries::read(archive);
+    while let Some(entry) = entries.next().await.map_err(SourceError::Stream)? {
+        match entry {
+            Entry::Whole(path, content) => push.index.note(path, content)?,
+            Entry::Link(path, target) => push.index.note_link(path, target),
+            Entry::Large(path, size, body) => push.large(path, size, body).await?,
+        }
+    }
+    push.finish(name, tag).await
+}
+
+impl Push<'_> {
+    fn layer(&mut self, digest: Option<Digest>, diff_id: Option<Digest>, size: Option<u64>) -> LayerReporter {
+        let layer = self.reporter.layer(self.layers);
+        self.layers += 1;
+        layer.known(digest, diff_id, size);
+        layer.queued();
+        layer
+    }
+
+    /// A large file: a layer, unless it is something that nobody needs.
+    async fn large(&mut self, path: String, size: u64, body: Body) -> Result<(), TransferError> {
+        let as_is = if body.begins_with(GZIP) {
+            Some(media_type::OCI_LAYER_GZIP)
+        } else if body.begins_with(ZSTD) {
+            Some(media_type::OCI_LAYER_ZSTD)
+        } else {
+            None
+        };
+        let named = digest_of(&path);
+        let placed = match (as_is, named) {
+            (Some(media_type), Some(digest)) => {
+                self.bring_as_is(media_type, Expected { digest, size }, body).await?
+            }
+            (Some(media_type), None) => self.send_as_is(media_type, size, body).await?,
+            // docker names an uncompressed layer by its content, or by a path that says the same.
+            (None, diff_id) => self.pack(&path, diff_id, size, body).await?,
+        };
+        if let Some(placed) = placed {
+            self.placed.insert(path, placed);
+        }
+        Ok(())
+    }
+
+    /// A compressed blob whose digest is its name.
+    async fn bring_as_is(
+        &mut self,
+        media_type: &'static str,
+        blob: Expected,
+        body: Body,
+    ) -> Result<Option<Placed>, TransferError> {
+        let layer = self.layer(Some(blob.digest), None, Some(blob.size));
+        let body = Once::new(body.into_stream());
+        let brought = self.target.bring(blob, |offset| body.from(offset), self.options, &layer).await?;
+        self.tally.count(brought);
+        let blob = NamedLayer { media_type, digest: blob.digest, size: blob.size };
+        Ok(Some(Placed { diff_id: None, blob }))
+    }
+
+    /// A compressed layer of unknown digest.
+    async fn send_as_is(
+        &mut self,
+        media_type: &'static str,
+        size: u64,
+        body: Body,
+    ) -> Result<Option<Placed>, TransferError> {
+        let layer = self.layer(None, None, Some(size));
+        let mut upload = self.target.heard(&layer).start_upload(&self.target.repository, None).await?;
+        let (told, hash) = tokio::sync::oneshot::channel();
+        let hashing = Hashing { hasher: Hasher::new(Algorithm::Sha256), told: Some(told) };
+        let hashed =
+            stream::try_unfold((body.into_stream(), hashing), |(mut body, mut hashing)| async move {
+                let Some(piece): Option<Bytes> = body.try_next().await? else {
+                    return Ok::<_, io::Error>(None);
+                };
+                hashing.hasher.update(&piece);
+                Ok(Some((piece, (body, hashing))))
+            });
+        let meter = layer.uploading(0, Some(size));
+        let counted =
+            hashed.inspect(move |piece| meter.add(piece.as_ref().map_or(0, |piece| piece.len() as u64)));
+        upload.append(Some(size), counted).await?;
+        let digest = hash.await.map_err(|_| TransferError::Invalid("A layer was cut short.".to_owned()))?;
+        self.close(upload, &layer, KnownBlob { digest, size }).await?;
+        Ok(Some(Placed { diff_id: None, blob: NamedLayer { media_type, digest, size } }))
+    }
+
+    /// An uncompressed layer: not read at all if it is remembered and there, else packed and sent while it is read.
+    async fn pack(
+        &mut self,
+        path: &str,
+        named: Option<Digest>,
+        size: u64,
+        body: Body,
+    ) -> Result<Option<Placed>, TransferError> {
+        let compression = self.options.compression;
+        let memory = self.options.memory.clone();
+        let diff_id = named.or_else(|| memory.as_ref()?.layer_at(path));
+        let layer = self.layer(None, diff_id, None);
+        if let (Some(memory), Some(diff_id)) = (&memory, diff_id)
+            && let Some(known) = memory.blob(&diff_id, compression)
+            && self.target.remote.has_blob(&self.target.repository, &known.digest).await?
+        {
+            layer.known(Some(known.digest), None, Some(known.size));
+            layer.exists();
+            self.tally.skipped += 1;
+            let blob = self::named(compression.media_type(), known);
+            return Ok(Some(Placed { diff_id: Some(diff_id), blob }));
+        }
+        let read = layer.compressing(0, Some(size));
+        let input = body
+            .into_stream()
+            .inspect(move |piece| read.add(piece.as_ref().map_or(0, |piece| piece.len() as u64)));
+        let (packed, blob) = self.send_packed(input, compression, &layer).await?;
+        if let Some(memory) = &memory {
+            memory.note_blob(&packed, compression);
+            memory.note_path(path, &packed.diff_id);
+        }
+        Ok(Some(Placed { diff_id: Some(packed.diff_id), blob }))
+    }
+
+    async fn send_packed(
+        &mut self,
+        input: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
+        compression: Compression,
+        layer: &LayerReporter,
+    ) -> Result<(crate::pack::Packed, NamedLayer), TransferError> {
+        let mut upload = self.target.heard(layer).start_upload(&self.target.repository, None).await?;
+        let packing = pack(input, compression);
+        let meter = layer.uploading(0, None);
+        let counted = packing
+            .stream
+            .inspect(move |piece| meter.add(piece.as_ref().map_or(0, |piece| piece.len() as u64)));
+        upload.append(None, counted).await?;
+        let packed = packing
+            .outcome
+            .await
+            .map_err(|_| TransferError::Invalid("A layer was not read to its end.".to_owned()))?;
+        layer.known(Some(packed.digest), Some(packed.diff_id), Some(packed.size));
+        let known = KnownBlob { digest: packed.digest, size: packed.size };
+        self.close(upload, layer, known).await?;
+        Ok((packed, named(compression.media_type(), known)))
+    }
+
+    /// Closes an upload whose bytes are all there.
+    async fn close(
+        &mut self,
+        upload: Upload,
+        layer: &LayerReporter,
+        blob: KnownBlob,
+    ) -> Result<(), TransferError> {
+        upload.finish(&blob.digest).await?;
+        layer.done(blob.digest);
+        self.tally.sent += 1;
+        self.tally.sent_bytes += blob.size;
+        Ok(())
+    }
+
+    async fn finish(mut self, name: Option<&str>, tag: Option<&Tag>) -> Result<Pushed, TransferError> {
+        let complete = |document: &Document| {
+            parse(document).is_ok_and(|manifest| {
+                manifest.layers.iter().all(|layer| {
+                    let path = blob_path(&layer.digest);
+                    // An uncompressed layer was packed: it is not there under this digest.
+                    match self.placed.get(&path) {
+                        Some(placed) => placed.blob.digest == layer.digest,
+                        None => self
+                            .index
+                            .document(&path)
+                            .is_some_and(|small| small.starts_with(GZIP) || small.starts_with(ZSTD)),
+                    }
+                })
+            })
+        };
+        match self.index.choose(name, complete)? {
+            ArchiveImage::Docker(image) => {
+                let mut layers = Vec::new();
+                for (diff_id, path) in image.layers {
+                    let placed = match self.placed.get(&path) {
+                        Some(placed) => placed.clone(),
+                        None => self.small(&path, &diff_id).await?,
+                    };
+                    if placed.diff_id.is_some_and(|computed| computed != diff_id) {
+                        let problem = format!("not what lies at {path:?} in the archive");
+                        return Err(SourceError::Content { digest: diff_id, problem }.into());
+                    }
+                    layers.push(placed.blob);
+                }
+                if let Some(memory) = &self.options.memory {
+                    memory.note_config(&image.config);
+                }
+                let document = manifest(&image.config, &layers)?;
+                let mut parts: Vec<_> =
+                    layers.iter().map(|layer| Part { digest: layer.digest, size: layer.size }).collect();
+                let config = Digest::of(Algorithm::Sha256, &image.config);
+                parts.push(Part { digest: config, size: image.config.len() as u64 });
+                let announced = self.target.announced(document.digest, tag, parts).await;
+                let written = self.write(&document, &[(config, image.config)], tag).await;
+                if let (Err(_), Some(announced)) = (&written, announced) {
+                    announced.withdraw().await;
+                }
+                written
+            }
+            ArchiveImage::Oci(document) => self.finish_oci(document, tag).await,
+        }
+    }
+
+    /// A layer so small that it was kept.
+    async fn small(&mut self, path: &str, diff_id: &Digest) -> Result<Placed, TransferError> {
+        let absent =
+            || SourceError::Content { digest: *diff_id, problem: format!("not at {path:?} in the archive") };
+        let content = self.index.document(path).ok_or_else(absent)?.clone();
+        if content.starts_with(GZIP) || content.starts_with(ZSTD) {
+            let media_type = if content.starts_with(GZIP) {
+                media_type::OCI_LAYER_GZIP
+            } else {
+                media_type::OCI_LAYER_ZSTD
+            };
+            let known = self.bring_whole(content).await?;
+            return Ok(Placed { diff_id: None, blob: named(media_type, known) });
+        }
+        let compression = self.options.compression;
+        let packing = pack(chunks(content), compression);
+        let packed = packing.stream.try_collect::<Vec<_>>().await.map_err(TransferError::Stream)?.concat();
+        let outcome = packing
+            .outcome
+            .await
+            .map_err(|_| TransferError::Invalid("A layer was not read to its end.".to_owned()))?;
+        if let Some(memory) = &self.options.memory {
+            memory.note_blob(&outcome, compression);
+        }
+        let known = self.bring_whole(packed.into()).await?;
+        let placed = Placed { diff_id: Some(outcome.diff_id), blob: named(compression.media_type(), known) };
+        self.placed.insert(path.to_owned(), placed.clone());
+        Ok(placed)
+    }
+
+    /// A blob in memory.
+    async fn bring_whole(&mut self, content: Bytes) -> Result<KnownBlob, TransferError> {
+        let blob = Expected { digest: Digest::of(Algorithm::Sha256, &content), size: content.len() as u64 };
+        let layer = self.layer(Some(blob.digest), None, Some(blob.size));
+        let from = |offset| {
+            chunks(content.slice(usize::try_from(offset).unwrap_or(usize::MAX).min(content.len())..))
+        };
+        let brought = self.target.bring(blob, from, self.options, &layer).await?;
+        self.tally.count(brought);
+        Ok(KnownBlob { digest: blob.digest, size: blob.size })
+    }
+
+    async fn write(
+        mut self,
+        document: &Document,
+        small: &[(Digest, Bytes)],
+        tag: Option<&Tag>,
+    ) -> Result<Pushed, TransferError> {
+        for (_, content) in small {
+            self.bring_whole(content.clone()).await?;
+        }
+        self.reporter.tell(|| Event::Finalising);
+        push_document(self.target, document, &Target::reference(tag, &document.digest)).await?;
+        Ok(self.tally.pushed(document.digest))
+    }
+
+    /// An OCI layout: what came by large is there; the small blobs and the manifests are brought now.
+    async fn finish_oci(mut self, root: Document, tag: Option<&Tag>) -> Result<Pushed, TransferError> {
+        let manifest = parse(&root)?;
+        let mut children = Vec::new();
+        let root = match (&self.options.platform, manifest.kind) {
+            (Some(platform), ManifestKind::Index) => self.child(chosen(platform, &manifest)?)?,
+            (None, ManifestKind::Index) => {
+                for child in &manifest.children {
+                    children.push(self.child(child)?);
+                }
+                root
+            }
+            _ => root,
+        };
+        for document in children.iter().chain([&root]) {
+            for blob in parse(document)?.required_blobs() {
+                if self.tally.met.insert(blob.digest) && !self.placed.contains_key(&blob_path(&blob.digest)) {
+                    let content = self.index.blob(&blob.digest)?;
+                    self.bring_whole(content).await?;
+                }
+            }
+        }
+        for child in &children {
+            push_document(self.target, child, &Reference::Digest(child.digest)).await?;
+        }
+        self.write(&root, &[], tag).await
+    }
+
+    fn child(&self, child: &hythe_oci::Descriptor) -> Result<Document, SourceError> {
+        let untyped = || SourceError::Content {
+            digest: child.digest,
+            problem: "named without a media type".to_owned(),
+        };
+        let media_type = child.essence().ok_or_else(untyped)?;
+        Ok(Document { digest: child.digest, media_type, bytes: self.index.blob(&child.digest)? })
+    }
+}
+
+/// The digest by which a file of an OCI layout is named.
+fn digest_of(path: &str) -> Option<Digest> {
+    let (algorithm, hex) = path.strip_prefix("blobs/")?.split_once('/')?;
+    format!("{algorithm}:{hex}").parse().ok()
+}
+
+/// Hashes what goes by, and tells the digest once it is all through.
+struct Hashing {
+    hasher: Hasher,
+    told: Option<tokio::sync::oneshot::Sender<Digest>>,
+}
+
+impl Drop for Hashing {
+    fn drop(&mut self) {
+        if let Some(told) = self.told.take() {
+            let hasher = std::mem::replace(&mut self.hasher, Hasher::new(Algorithm::Sha256));
+            let _ = told.send(hasher.finish());
+        }
+    }
+}
+
+/// A stream that can be given out once, from its beginning: an archive is not read twice.
+#[derive(Clone)]
+struct Once {
+    stream: Arc<std::sync::Mutex<Option<Archive>>>,
+}
+
+impl Once {
+    fn new(stream: Archive) -> Self {
+        Self { stream: Arc::new(std::sync::Mutex::new(Some(stream))) }
+    }
+
+    fn from(&self, offset: u64) -> Archive {
+        let taken = self.stream.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        let Some(stream) = taken else {
+            let reason = "the archive was read once and cannot be read again: push again";
+            return stream::iter([Err(io::Error::other(reason))]).boxed();
+        };
+        if offset == 0 {
+            return stream;
+        }
+        // What an earlier push has sent is read over.
+        let mut skip = offset;
+        let rest = stream.try_filter_map(move |mut piece| {
+            let known = usize::try_from(skip).unwrap_or(usize::MAX).min(piece.len());
+            skip -= known as u64;
+            drop(piece.split_to(known));
+            std::future::ready(Ok((!piece.is_empty()).then_some(piece)))
+        });
+        rest.boxed()
+    }
+}

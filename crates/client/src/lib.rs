@@ -5,10 +5,12 @@
 //! try a registry with.
 //!
 //! Pure parts, which send nothing: [`image`] reads and writes the names of images, here and in
-//! registries; [`progress`] is what a transfer says about itself.
+//! registries; [`progress`] is what a transfer says about itself; [`credentials`] reads the logins
+//! that docker and podman keep.
 
 pub mod account;
 mod api;
+pub mod credentials;
 pub mod engine;
 mod error;
 pub mod image;

@@ -16,7 +16,7 @@
 //! | [`Profile`], [`Cluster`] | what the short forms are short for |
 
 #[cfg(test)]
-mod arbitrary;
+pub(crate) mod arbitrary;
 mod error;
 mod local;
 mod profile;
@@ -31,6 +31,7 @@ pub use error::ImageNameError;
 pub use local::LocalImage;
 pub use profile::{Cluster, ClusterName, Profile};
 pub use reference::ImageReference;
+pub(crate) use registry::HostPort;
 pub use registry::{DOCKER_HUB, Registry, Scheme};
 pub use remote::RemoteImage;
 pub use tag::Tag;

@@ -34,7 +34,7 @@ impl Scheme {
         }
     }
 
-    const fn default_port(self) -> u16 {
+    pub(crate) const fn default_port(self) -> u16 {
         match self {
             Self::Http => 80,
             Self::Https => 443,
@@ -96,24 +96,15 @@ impl Registry {
         Self::parse(url.as_str())
     }
 
-    pub(super) fn of_authority(scheme: Option<Scheme>, authority: &str) -> Result<Self, ImageNameError> {
-        if let Some((_, host)) = authority.rsplit_once('@') {
-            return Err(bad_registry(host, "its address holds a user name or password; leave them out"));
-        }
+    pub(crate) fn of_authority(scheme: Option<Scheme>, authority: &str) -> Result<Self, ImageNameError> {
         let bad = |problem: &str| bad_registry(authority, problem);
-        let (host, port) =
-            split_port(authority).ok_or_else(|| bad("the port is not a number from 1 to 65535"))?;
-        let host = host.to_ascii_lowercase();
-        if host.len() > HOST_BYTES {
-            return Err(bad("its host name is longer than 253 bytes"));
-        }
-        let (host, loopback) = one_spelling(host).map_err(bad)?;
-        let hub = port.is_none_or(|port| port == 443)
-            && matches!(host.as_str(), "index.docker.io" | "registry-1.docker.io" | DOCKER_HUB);
-        if hub && scheme == Some(Scheme::Http) {
+        let parsed = HostPort::parse(authority)?;
+        let is_hub = parsed.is_docker_hub();
+        let HostPort { host, port, loopback } = parsed;
+        if is_hub && scheme == Some(Scheme::Http) {
             return Err(bad("Docker Hub is reached by https only"));
         }
-        if hub {
+        if is_hub {
             return Ok(Self::docker_hub());
         }
         let scheme = scheme.unwrap_or(if loopback { Scheme::Http } else { Scheme::Https });
@@ -178,6 +169,38 @@ impl fmt::Display for Registry {
             Some(port) => write!(f, ":{port}"),
             None => Ok(()),
         }
+    }
+}
+
+/// A host in its one spelling, and the port as it is written.
+pub(crate) struct HostPort {
+    /// Lower case; an IPv6 address stands in brackets.
+    pub(crate) host: String,
+    pub(crate) port: Option<u16>,
+    /// Whether the host is this machine.
+    loopback: bool,
+}
+
+impl HostPort {
+    /// Reads `host[:port]`.
+    pub(crate) fn parse(authority: &str) -> Result<Self, ImageNameError> {
+        if let Some((_, host)) = authority.rsplit_once('@') {
+            return Err(bad_registry(host, "its address holds a user name or password; leave them out"));
+        }
+        let bad = |problem: &str| bad_registry(authority, problem);
+        let (host, port) =
+            split_port(authority).ok_or_else(|| bad("the port is not a number from 1 to 65535"))?;
+        if host.len() > HOST_BYTES {
+            return Err(bad("its host name is longer than 253 bytes"));
+        }
+        let (host, loopback) = one_spelling(host.to_ascii_lowercase()).map_err(bad)?;
+        Ok(Self { host, port, loopback })
+    }
+
+    /// Whether it is one of the names of Docker Hub.
+    pub(crate) fn is_docker_hub(&self) -> bool {
+        self.port.is_none_or(|port| port == 443)
+            && matches!(self.host.as_str(), "index.docker.io" | "registry-1.docker.io" | DOCKER_HUB)
     }
 }
 

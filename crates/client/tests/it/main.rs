@@ -1,7 +1,10 @@
-//! The client of `/api/v1` against a scripted server: addresses, pages, refusals.
+//! The client of `/api/v1` against a scripted server: addresses, pages, refusals. And the logins of other
+//! programs, with helpers that are real programs.
 
 #![expect(clippy::unwrap_used, reason = "a test program: a failed unwrap is a failed test")]
 
+#[cfg(unix)]
+mod credential_helpers;
 #[expect(dead_code, reason = "shared with tests that need more of it")]
 #[path = "../../../outbound/tests/it/scripted.rs"]
 mod scripted;

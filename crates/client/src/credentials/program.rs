@@ -172,6 +172,21 @@ mod tests {
         }
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn a_helper_lies_in_an_absolute_folder() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let folder = tempfile::tempdir_in(".").unwrap();
+        let program = folder.path().join("docker-credential-pass");
+        std::fs::write(&program, "").unwrap();
+        let absolute = folder.path().canonicalize().unwrap();
+        assert!(find("pass", Some(absolute.as_os_str())).is_err(), "it is not executable");
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        assert!(find("pass", Some(absolute.as_os_str())).is_ok());
+        assert!(find("pass", folder.path().file_name()).is_err(), "it depends on the current folder");
+    }
+
     #[test]
     fn an_answer_is_a_login_of_the_server_asked_for() {
         let read = |output: &str, server: &str| login(output.as_bytes(), server);

@@ -26,6 +26,8 @@ pub(crate) enum Exit {
     Unreachable = 7,
     /// The check found acknowledged data missing or corrupt.
     Damaged = 8,
+    /// The image is not ready yet, and the time is over.
+    NotReady = 9,
 }
 
 /// Why a command did not succeed.

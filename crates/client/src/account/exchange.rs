@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::form_urlencoded;
 
-use super::{AccountError, Login};
+use super::{AccountError, OwnLogin};
 use crate::Refused;
 
 /// The most bytes of the token service's answer.
@@ -41,7 +41,7 @@ pub async fn sign_in(
     server: &Url,
     username: &str,
     password: &SecretString,
-) -> Result<Login, AccountError> {
+) -> Result<OwnLogin, AccountError> {
     let form = form_urlencoded::Serializer::new(String::new())
         .append_pair("grant_type", "password")
         .append_pair("access_type", "offline")
@@ -55,11 +55,15 @@ pub async fn sign_in(
     let answer = read(outbound.send(request).await?).await?;
     // A server that gives none leaves the password as the only thing to come back with.
     let secret = answer.refresh_token.unwrap_or_else(|| password.clone());
-    Ok(Login { username: username.to_owned(), secret })
+    Ok(OwnLogin { username: username.to_owned(), secret })
 }
 
 /// An access token for the whole identity of a login.
-pub(super) async fn issue(outbound: &Outbound, server: &Url, login: &Login) -> Result<Issued, AccountError> {
+pub(super) async fn issue(
+    outbound: &Outbound,
+    server: &Url,
+    login: &OwnLogin,
+) -> Result<Issued, AccountError> {
     let mut url = service(server);
     url.query_pairs_mut().append_pair("client_id", CLIENT);
     let request = Request::new(Method::GET, url)

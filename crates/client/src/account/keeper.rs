@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::exchange::{Issued, issue};
 use super::shelf::Shelf;
-use super::{AccountError, Login};
+use super::{AccountError, OwnLogin};
 
 /// A longer life is not believed: a password changed meanwhile should show within a day.
 const LONGEST_LIFE: u64 = 24 * 3600;
@@ -32,7 +32,7 @@ pub struct AccessToken {
 pub struct TokenKeeper {
     outbound: Outbound,
     server: Url,
-    login: Login,
+    login: OwnLogin,
     shelf: Shelf,
     /// When in its life this keeper renews, so that many do not come to the server at once.
     share: f64,
@@ -41,7 +41,7 @@ pub struct TokenKeeper {
 impl TokenKeeper {
     /// A keeper for a login at `server`. Tokens are shared with other processes through a file that the user alone can
     /// read, below `XDG_CACHE_HOME` or `~/.cache`; where there is no such place, this process keeps its own.
-    pub fn new(outbound: Outbound, server: Url, login: Login) -> Self {
+    pub fn new(outbound: Outbound, server: Url, login: OwnLogin) -> Self {
         let shelf = Shelf::default_for(&server, &login.username);
         Self { outbound, server, login, shelf, share: 0.65 + 0.1 * fastrand::f64() }
     }

@@ -17,7 +17,7 @@ use super::AccountError;
 
 /// The logins of one person on this machine.
 #[derive(Debug)]
-pub struct Logins {
+pub struct OwnLogins {
     path: PathBuf,
     kept: Kept,
 }
@@ -56,14 +56,14 @@ impl<'de> Deserialize<'de> for Hidden {
 
 /// Who to sign in as, and with what.
 #[derive(Debug, Clone)]
-pub struct Login {
+pub struct OwnLogin {
     /// The user's name.
     pub username: String,
     /// A password, or an access token in its place.
     pub secret: SecretString,
 }
 
-impl Logins {
+impl OwnLogins {
     /// The logins stored for the person who runs this process; none when there is no file.
     ///
     /// # Errors
@@ -85,9 +85,9 @@ impl Logins {
     }
 
     /// The login for this server.
-    pub fn for_server(&self, server: &Url) -> Option<Login> {
+    pub fn for_server(&self, server: &Url) -> Option<OwnLogin> {
         let kept = self.kept.servers.get(server)?;
-        Some(Login { username: kept.username.clone(), secret: kept.secret.0.clone() })
+        Some(OwnLogin { username: kept.username.clone(), secret: kept.secret.0.clone() })
     }
 
     /// The server of the latest login.
@@ -99,7 +99,7 @@ impl Logins {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn remember(&mut self, server: &Url, login: &Login) -> Result<(), AccountError> {
+    pub fn remember(&mut self, server: &Url, login: &OwnLogin) -> Result<(), AccountError> {
         let kept = KeptLogin { username: login.username.clone(), secret: Hidden(login.secret.clone()) };
         self.kept.servers.insert(server.clone(), kept);
         self.kept.latest = Some(server.clone());
@@ -166,8 +166,8 @@ mod tests {
 
     use super::*;
 
-    fn login(username: &str, secret: &str) -> Login {
-        Login { username: username.to_owned(), secret: secret.into() }
+    fn login(username: &str, secret: &str) -> OwnLogin {
+        OwnLogin { username: username.to_owned(), secret: secret.into() }
     }
 
     #[test]
@@ -176,13 +176,13 @@ mod tests {
         let path = folder.path().join("hythe/credentials.json");
         let (one, two): (Url, Url) = ("https://one".parse().unwrap(), "http://two:5000".parse().unwrap());
 
-        let mut credentials = Logins::load_from(&path).unwrap();
+        let mut credentials = OwnLogins::load_from(&path).unwrap();
         assert!(credentials.for_server(&one).is_none() && credentials.latest().is_none());
         credentials.remember(&one, &login("ann", "first")).unwrap();
         credentials.remember(&two, &login("bob", "second")).unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
 
-        let mut credentials = Logins::load_from(&path).unwrap();
+        let mut credentials = OwnLogins::load_from(&path).unwrap();
         assert_eq!(credentials.latest(), Some(&two));
         assert_eq!(credentials.for_server(&one).unwrap().secret.expose_secret(), "first");
         assert!(credentials.forget(&two).unwrap());

@@ -9,4 +9,4 @@ mod shelf;
 pub use error::AccountError;
 pub use exchange::sign_in;
 pub use keeper::{AccessToken, TokenKeeper};
-pub use logins::{Login, Logins};
+pub use logins::{OwnLogin, OwnLogins};

@@ -14,7 +14,9 @@ use std::fmt;
 use std::fmt::Display;
 
 use hythe_api::{MAX_PAGE_SIZE, Page};
-use hythe_outbound::{Authorization, HeaderValue, Method, Origin, Outbound, Request, Response, Url, header};
+use hythe_outbound::{
+    Authorization, HeaderValue, Method, Origin, Outbound, OutboundError, Request, Response, Url, header,
+};
 use hythe_remote::Credentials;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -56,6 +58,21 @@ impl Api {
             Credentials::RefreshToken(token) => Some(Authorization::basic("<token>", token)?),
         };
         Ok(Self { outbound, base: server.clone(), identity })
+    }
+
+    /// Whether what answers there is a Hythe: any other registry has no interface of ours.
+    ///
+    /// # Errors
+    /// Nothing answers.
+    pub async fn is_hythe(&self) -> Result<bool, ApiError> {
+        match self.me().await {
+            Ok(_) => Ok(true),
+            Err(ApiError::Refused(refused)) => Ok(refused.code.is_some()),
+            Err(ApiError::Outbound(OutboundError::Unreadable { .. } | OutboundError::TooLarge { .. })) => {
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// The address of a resource: `/api/v1/` and the segments, each percent-encoded.

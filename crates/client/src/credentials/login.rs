@@ -27,14 +27,15 @@ pub enum Login {
 }
 
 impl Login {
-    /// The same as [`Credentials`]; `None` for a token, which cannot be one.
+    /// The same as [`Credentials`]; `None` for a registry token, which cannot be one.
     pub fn credentials(&self) -> Option<Credentials> {
         match self {
             Self::Anonymous => Some(Credentials::Anonymous),
             Self::Password { user, secret } => {
                 Some(Credentials::Password { user: user.clone(), secret: secret.clone() })
             }
-            Self::IdentityToken(_) | Self::RegistryToken(_) => None,
+            Self::IdentityToken(token) => Some(Credentials::RefreshToken(token.clone())),
+            Self::RegistryToken(_) => None,
         }
     }
 

@@ -59,6 +59,8 @@ impl Target {
             })
         };
         upload.send(blob, counted).await?;
+        // Its last count is told before the end.
+        drop(meter);
         layer.done(blob.digest);
         Ok(Brought::Sent(blob.size - begun.min(blob.size)))
     }

@@ -11,10 +11,12 @@ mod memory;
 mod pull;
 mod push_archive;
 mod push_layout;
+mod reading;
 mod target;
 mod written;
 
 pub use error::TransferError;
 pub use memory::Memory;
 pub use pull::{PullOptions, Pulled};
+pub use reading::{archive_from, archive_in_file};
 pub use target::{PushOptions, Pushed, Target};

@@ -233,6 +233,8 @@ impl Target {
             };
             incoming = blocking(move || incoming.write(&piece).map(|()| incoming)).await.map_err(&write)?;
         }
+        // Its last count is told before the end.
+        drop(content);
         match blocking(move || incoming.finish()).await.map_err(&write)? {
             Ok(()) => {
                 told.done(blob.digest);

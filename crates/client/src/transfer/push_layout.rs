@@ -1,20 +1,18 @@
 //! Pushing from an OCI layout: every digest is known before anything is sent.
 
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::io::{self, Seek as _, SeekFrom};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use hythe_api::Part;
 use hythe_oci::{Descriptor, Digest, Manifest, ManifestKind, Reference, Tag};
 use hythe_remote::Expected;
 
+use super::reading::pieces;
 use super::target::{PushOptions, Pushed, Tally};
 use super::{Target, TransferError};
 use crate::progress::{Event, Layer, Plan, Reporter, TransferKind};
 use crate::source::{Document, Layout, Platform, SourceError};
-
-/// The pieces in which a file is read.
-const PIECE: usize = 512 * 1024;
 
 /// The most manifests of one image.
 const MOST_MANIFESTS: usize = 10_000;
@@ -211,18 +209,4 @@ fn content(
         Ok::<_, io::Error>(pieces(file.await.map_err(io::Error::other)??))
     };
     stream::once(opened).try_flatten()
-}
-
-/// A file in pieces, read ahead on a thread that may wait.
-pub(super) fn pieces(file: std::fs::File) -> impl Stream<Item = io::Result<Bytes>> + Send {
-    stream::try_unfold(file, |mut file| async move {
-        let read = tokio::task::spawn_blocking(move || {
-            let mut piece = BytesMut::zeroed(PIECE);
-            let length = file.read(&mut piece)?;
-            piece.truncate(length);
-            Ok::<_, io::Error>((piece.freeze(), file))
-        });
-        let (piece, file) = read.await.map_err(io::Error::other)??;
-        Ok((!piece.is_empty()).then_some((piece, file)))
-    })
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use hythe_client::account::{AccessToken, AccountError, Login, TokenKeeper, sign_in};
+use hythe_client::account::{AccessToken, AccountError, OwnLogin, TokenKeeper, sign_in};
 use hythe_outbound::{Outbound, Url};
 use secrecy::ExposeSecret;
 
@@ -23,7 +23,7 @@ fn service(seconds: u64) -> Scripted {
 }
 
 fn keeper(server: &Scripted, folder: &Path, secret: &str) -> TokenKeeper {
-    let login = Login { username: "ada".to_owned(), secret: secret.into() };
+    let login = OwnLogin { username: "ada".to_owned(), secret: secret.into() };
     let outbound = Outbound::builder().build().unwrap();
     TokenKeeper::new(outbound, Url::parse(&server.base).unwrap(), login).shared_in(Some(folder))
 }

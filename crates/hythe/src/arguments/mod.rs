@@ -4,11 +4,16 @@
 //! passwords come from standard input or the environment.
 
 mod connection;
+mod images;
 mod maintenance;
 mod objects;
 mod serve;
 
 pub(crate) use connection::{Connection, LoginArguments, LogoutArguments, NewPassword, Server};
+pub(crate) use images::{
+    ImageArguments, ListArguments, LocalSource, ProgressForm, PullArguments, PushArguments, Registry,
+    WaitArguments,
+};
 pub(crate) use maintenance::{
     BackupArguments, CompletionsArguments, ConfigCommand, FsckArguments, GcArguments, RestoreArguments,
 };
@@ -57,6 +62,16 @@ pub(crate) enum Output {
 pub(crate) enum Command {
     /// Start a registry, push and pull a small image before your eyes, and keep serving.
     Quickstart(QuickstartArguments),
+    /// Push an image of docker, podman or containerd, of a folder or of a file.
+    Push(PushArguments),
+    /// Pull an image into docker, podman or containerd, into a folder or a file.
+    Pull(PullArguments),
+    /// List projects, the images of a project, or the tags of a repository.
+    Ls(ListArguments),
+    /// Tell whether an image can be pulled.
+    Status(ImageArguments),
+    /// Wait until an image can be pulled; with a digest, until exactly that one can.
+    Wait(WaitArguments),
     /// Run the registry in the foreground.
     Serve(ServeArguments),
     /// Check, show or explain the configuration.

@@ -4,7 +4,7 @@
 //! once when the password is changed.
 
 use hythe_api::User;
-use hythe_client::account::{Login, Logins, sign_in};
+use hythe_client::account::{OwnLogin, OwnLogins, sign_in};
 use serde::Serialize;
 use url::Url;
 
@@ -28,13 +28,13 @@ struct SignedOut<'a> {
 }
 
 pub(super) async fn login(arguments: LoginArguments, printer: Printer) -> Result<(), Failure> {
-    let mut stored = Logins::load().map_err(no_account)?;
+    let mut stored = OwnLogins::load().map_err(no_account)?;
     let server = server(&arguments.server, &stored)?;
     let secret = password(arguments.password_stdin, "HYTHE_PASSWORD")?;
     let outbound = outbound(&arguments.server)?;
     let username = arguments.username;
     // Asked first, for its refusals say more than the token service's.
-    let typed = Login { username: username.clone(), secret: secret.clone() };
+    let typed = OwnLogin { username: username.clone(), secret: secret.clone() };
     let user = Session::with(&arguments.server, &server, Some(&typed))?.api.me().await.map_err(refused)?;
     let login = sign_in(&outbound, &server, &username, &secret).await.map_err(no_account)?;
     stored.remember(&server, &login).map_err(no_account)?;
@@ -44,7 +44,7 @@ pub(super) async fn login(arguments: LoginArguments, printer: Printer) -> Result
 }
 
 pub(super) fn logout(arguments: LogoutArguments, printer: Printer) -> Result<(), Failure> {
-    let mut stored = Logins::load().map_err(no_account)?;
+    let mut stored = OwnLogins::load().map_err(no_account)?;
     let server = server(&Server { url: arguments.server, ca: None }, &stored)?;
     let was_signed_in = stored.forget(&server).map_err(no_account)?;
     let sentence = if was_signed_in {

@@ -4,6 +4,7 @@ mod backup;
 mod config;
 mod fsck;
 mod gc;
+mod images;
 mod login;
 mod maintenance;
 mod project;
@@ -58,6 +59,11 @@ pub(crate) fn run(arguments: Arguments, printer: Printer) -> Result<(), Failure>
             let version = Version { name: "hythe", version: env!("CARGO_PKG_VERSION") };
             printer.result(&version, &format!("{} {}", version.name, version.version))
         }
+        Command::Push(arguments) => moving(&global, images::push(arguments, printer)),
+        Command::Pull(arguments) => moving(&global, images::pull(arguments, printer)),
+        Command::Ls(arguments) => asking(&global, images::list(arguments, printer)),
+        Command::Status(arguments) => asking(&global, images::status(arguments, printer)),
+        Command::Wait(arguments) => asking(&global, images::wait(arguments, printer)),
         Command::Project(command) => asking(&global, project::run(command, printer)),
         Command::User(command) => asking(&global, user::run(command, printer)),
         Command::Repository(command) => asking(&global, repository::run(command, printer)),
@@ -71,6 +77,16 @@ pub(crate) fn run(arguments: Arguments, printer: Printer) -> Result<(), Failure>
 fn asking(global: &Global, work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     logging::start(log_format(global, Format::Text), Level::Warn, global.verbose)?;
     runtime(tokio::runtime::Builder::new_current_thread())?.block_on(work)
+}
+
+/// Runs a command that moves images: on all cores.
+fn moving(global: &Global, work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    logging::start(log_format(global, Format::Text), Level::Warn, global.verbose)?;
+    let runtime = runtime(tokio::runtime::Builder::new_multi_thread())?;
+    let outcome = runtime.block_on(work);
+    // What still reads standard input or an engine must not keep the process.
+    runtime.shutdown_background();
+    outcome
 }
 
 /// A runtime made by `builder`.

@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use hythe_api::ProblemCode;
-use hythe_client::account::{AccountError, Login, Logins};
+use hythe_client::account::{AccountError, OwnLogin, OwnLogins};
 use hythe_client::{Api, ApiError, Credentials};
 use hythe_outbound::{Outbound, OutboundError};
 use secrecy::SecretString;
@@ -24,14 +24,14 @@ pub(super) struct Session {
 impl Session {
     /// The session the arguments and the stored logins describe. Nothing is sent yet.
     pub(super) fn open(connection: &Connection) -> Result<Self, Failure> {
-        let stored = Logins::load().map_err(no_account)?;
+        let stored = OwnLogins::load().map_err(no_account)?;
         let server = server(&connection.server, &stored)?;
-        let login = login(connection, &server, &stored)?;
+        let login = login(connection, &server, &stored, true)?;
         Self::with(&connection.server, &server, login.as_ref())
     }
 
     /// A session with `server` as exactly this identity.
-    pub(super) fn with(arguments: &Server, server: &Url, login: Option<&Login>) -> Result<Self, Failure> {
+    pub(super) fn with(arguments: &Server, server: &Url, login: Option<&OwnLogin>) -> Result<Self, Failure> {
         let credentials = login.map_or(Credentials::Anonymous, |login| Credentials::Password {
             user: login.username.clone(),
             secret: login.secret.clone(),
@@ -57,7 +57,7 @@ pub(super) fn outbound(arguments: &Server) -> Result<Outbound, Failure> {
 }
 
 /// The server named by flag or environment, else the one last logged in to.
-pub(super) fn server(arguments: &Server, stored: &Logins) -> Result<Url, Failure> {
+pub(super) fn server(arguments: &Server, stored: &OwnLogins) -> Result<Url, Failure> {
     arguments.url.as_ref().or_else(|| stored.latest()).cloned().ok_or_else(|| {
         Failure::new(Exit::Usage, "No server is named and none is logged in to")
             .hint("pass --server URL, set HYTHE_SERVER, or run `hythe login --server URL --username NAME`")
@@ -65,12 +65,17 @@ pub(super) fn server(arguments: &Server, stored: &Logins) -> Result<Url, Failure
 }
 
 /// Who to sign in as: the name given with the password of the environment, else the stored login, else
-/// nobody.
-fn login(connection: &Connection, server: &Url, stored: &Logins) -> Result<Option<Login>, Failure> {
+/// nobody. Name and password of the environment are for the server that the command is about, and no other.
+pub(super) fn login(
+    connection: &Connection,
+    server: &Url,
+    stored: &OwnLogins,
+    own: bool,
+) -> Result<Option<OwnLogin>, Failure> {
     let kept = stored.for_server(server);
-    let Some(username) = &connection.username else { return Ok(kept) };
+    let Some(username) = connection.username.as_ref().filter(|_| own) else { return Ok(kept) };
     if let Some(secret) = environment_secret("HYTHE_PASSWORD") {
-        return Ok(Some(Login { username: username.clone(), secret }));
+        return Ok(Some(OwnLogin { username: username.clone(), secret }));
     }
     if let Some(kept) = kept.filter(|kept| kept.username == *username) {
         return Ok(Some(kept));

@@ -3,6 +3,7 @@
 mod checking;
 mod collection;
 mod configuration;
+mod images;
 mod objects;
 mod serving;
 

@@ -1,0 +1,43 @@
+//! Files and pipes as streams: large pieces, read on threads that may wait.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::{Stream, StreamExt as _, stream};
+
+use super::TransferError;
+use crate::engine::Archive;
+use crate::source::SourceError;
+
+/// The pieces in which a file is read.
+const PIECE: usize = 512 * 1024;
+
+/// The archive in a file.
+///
+/// # Errors
+/// It cannot be opened.
+pub fn archive_in_file(path: &Path) -> Result<Archive, TransferError> {
+    let file = File::open(path).map_err(|source| SourceError::File { path: path.to_owned(), source })?;
+    Ok(archive_from(file))
+}
+
+/// The archive that a reader gives, such as standard input.
+pub fn archive_from(reader: impl Read + Send + 'static) -> Archive {
+    pieces(reader).boxed()
+}
+
+/// What a reader gives, in pieces.
+pub(super) fn pieces<R: Read + Send + 'static>(reader: R) -> impl Stream<Item = io::Result<Bytes>> + Send {
+    stream::try_unfold(reader, |mut reader| async move {
+        let read = tokio::task::spawn_blocking(move || {
+            let mut piece = BytesMut::zeroed(PIECE);
+            let length = reader.read(&mut piece)?;
+            piece.truncate(length);
+            Ok::<_, io::Error>((piece.freeze(), reader))
+        });
+        let (piece, reader) = read.await.map_err(io::Error::other)??;
+        Ok((!piece.is_empty()).then_some((piece, reader)))
+    })
+}

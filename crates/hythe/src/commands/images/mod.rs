@@ -1,0 +1,108 @@
+//! The commands that work with images. Each asks the SDK; what is done is done there.
+
+mod failed;
+mod list;
+mod pull;
+mod push;
+mod status;
+mod view;
+
+pub(super) use list::list;
+pub(super) use pull::pull;
+pub(super) use push::push;
+pub(super) use status::{status, wait};
+
+use hythe_client::credentials::{LoginPlaces, Logins};
+use hythe_client::image::{Cluster, ClusterName, Profile, RemoteImage};
+use hythe_client::transfer::Target;
+use hythe_client::{Api, Credentials};
+use hythe_outbound::Outbound;
+use hythe_remote::Remote;
+
+use super::session::{self, no_account, refused};
+use crate::arguments::Registry;
+use crate::failure::{Exit, Failure};
+use crate::printer::Printer;
+use failed::failed;
+
+/// The registry that the arguments and stored logins describe, and what names mean there.
+struct Place {
+    outbound: Outbound,
+    profile: Profile,
+    registry: Registry,
+}
+
+impl Place {
+    fn open(registry: Registry) -> Result<Self, Failure> {
+        let stored = hythe_client::account::OwnLogins::load().map_err(no_account)?;
+        let outbound = session::outbound(&registry.connection.server)?;
+        let server = registry.connection.server.url.clone().or_else(|| stored.latest().cloned());
+        let clusters = match server {
+            Some(server) => {
+                let name = ClusterName::parse("default").map_err(unnamed)?;
+                vec![Cluster::new(name, &server, None, registry.project.clone()).map_err(unnamed)?]
+            }
+            None => Vec::new(),
+        };
+        let profile = Profile::new(clusters, None).map_err(unnamed)?;
+        Ok(Self { outbound, profile, registry })
+    }
+
+    /// The image of this name: of the default registry, unless another one stands in front.
+    fn image(&self, text: &str) -> Result<RemoteImage, Failure> {
+        let local = hythe_client::image::LocalImage::parse(text).map_err(unnamed)?;
+        if text.contains("://") || text.starts_with("image:") || local.registry().is_some() {
+            return self.profile.resolve(text).map_err(unnamed);
+        }
+        let Some(cluster) = self.profile.default_cluster() else {
+            return self.profile.resolve(text).map_err(unnamed);
+        };
+        // A path with a slash is whole; a bare name is one of the default project.
+        if local.path().as_str().contains('/') {
+            self.profile.resolve(&format!("{}/{text}", cluster.registry())).map_err(unnamed)
+        } else {
+            self.profile.remote_for(&local).map_err(unnamed)
+        }
+    }
+
+    /// The repository of an image, as whoever may go there by the stored logins.
+    async fn target(&self, image: &RemoteImage, printer: Printer) -> Result<(Target, Option<Api>), Failure> {
+        let endpoint = image.registry().endpoint().map_err(unnamed)?;
+        let own =
+            self.profile.default_cluster().is_some_and(|cluster| cluster.registry() == image.registry());
+        let stored = hythe_client::account::OwnLogins::load().map_err(no_account)?;
+        let login = session::login(&self.registry.connection, &endpoint, &stored, own)?;
+        let credentials = if let Some(login) = login {
+            Credentials::Password { user: login.username, secret: login.secret }
+        } else {
+            let kept = Logins::read(&LoginPlaces::from_environment());
+            let found = kept.find(image.registry(), Some(image.repository())).await;
+            for warning in &found.warnings {
+                printer.warn(&warning.to_string());
+            }
+            found.login.credentials().unwrap_or(Credentials::Anonymous)
+        };
+        let remote = Remote::new(self.outbound.clone(), &endpoint, &credentials).map_err(failed)?;
+        let target = Target::new(remote, image.repository().clone());
+        let api = Api::new(self.outbound.clone(), &endpoint, &credentials).map_err(refused)?;
+        if api.is_hythe().await.map_err(refused)? {
+            return Ok((target.with_api(api.clone()), Some(api)));
+        }
+        Ok((target, None))
+    }
+}
+
+/// What it means that a name cannot be understood.
+fn unnamed(error: hythe_client::image::ImageNameError) -> Failure {
+    Failure::new(Exit::Usage, error.to_string()).hint(
+        "write PROJECT/NAME:TAG, set HYTHE_PROJECT, or run `hythe login --server URL --username NAME` once",
+    )
+}
+
+/// A repository that only a Hythe can be asked about.
+fn needs_hythe(api: Option<Api>, image: &RemoteImage) -> Result<Api, Failure> {
+    api.ok_or_else(|| {
+        let sentence = format!("{} is no Hythe, and knows no status of an image", image.registry());
+        Failure::new(Exit::Failed, sentence)
+    })
+}

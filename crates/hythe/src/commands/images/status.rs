@@ -1,0 +1,52 @@
+//! `hythe status` and `hythe wait`: whether an image can be pulled, now or as soon as it can.
+
+use hythe_api::{ImageStatus, Readiness};
+use hythe_client::image::RemoteImage;
+
+use super::{Place, needs_hythe};
+use crate::arguments::{ImageArguments, WaitArguments};
+use crate::commands::session::refused;
+use crate::failure::{Exit, Failure};
+use crate::printer::Printer;
+
+pub(in crate::commands) async fn status(arguments: ImageArguments, printer: Printer) -> Result<(), Failure> {
+    let place = Place::open(arguments.registry)?;
+    let image = place.image(&arguments.image)?;
+    let api = needs_hythe(place.target(&image, printer).await?.1, &image)?;
+    let status = api.image_status(image.repository(), &image.reference()).await.map_err(refused)?;
+    told(&status, printer)
+}
+
+pub(in crate::commands) async fn wait(arguments: WaitArguments, printer: Printer) -> Result<(), Failure> {
+    let place = Place::open(arguments.registry)?;
+    let image = place.image(&arguments.image)?;
+    let api = needs_hythe(place.target(&image, printer).await?.1, &image)?;
+    let limit = arguments.timeout;
+    let waited =
+        api.wait_ready(image.repository(), &image.reference(), limit, |_| {}).await.map_err(refused)?;
+    told(&waited, printer)?;
+    if waited.status == Readiness::Ready { Ok(()) } else { Err(late(&image, &waited)) }
+}
+
+fn late(image: &RemoteImage, status: &ImageStatus) -> Failure {
+    let reason = status.places.iter().find_map(|place| place.reason.clone()).unwrap_or_default();
+    let sentence = format!("{} is not ready: {reason}", image.as_docker_url(false));
+    Failure::new(Exit::NotReady, sentence.trim_end_matches('.')).hint("wait longer with --timeout")
+}
+
+fn told(status: &ImageStatus, printer: Printer) -> Result<(), Failure> {
+    let rows = status.places.iter().map(|place| {
+        let word = match place.status {
+            Readiness::Ready => "ready",
+            Readiness::Pending => "pending",
+        };
+        vec![
+            place.place.clone(),
+            word.to_owned(),
+            format!("{} %", place.percent),
+            status.digest.to_string(),
+            place.reason.clone().unwrap_or_default(),
+        ]
+    });
+    printer.table(status, &["place", "status", "there", "digest", "reason"], rows)
+}

@@ -1,0 +1,132 @@
+//! Images by command line: push, pull, list, status, wait.
+
+use std::fs;
+
+use hythe_testbed::{
+    Content, Docker, Family, Hythe, Image, Options, Packing, docker_archive, image, layout_folder,
+};
+
+use crate::{admin_of, exits, json, text};
+
+/// An image in a layout, and where that is.
+fn layout(seed: &str) -> (Image, std::path::PathBuf) {
+    let image = image(Family::Oci, Packing::Gzip, seed, "amd64");
+    let blobs: Vec<&Content> = image.blobs.iter().collect();
+    let folder = layout_folder(&[("v1", &image.manifest)], &blobs);
+    (image, folder)
+}
+
+#[test]
+fn an_image_goes_out_and_comes_back() {
+    let server = Hythe::start(Options::default());
+    let admin = admin_of(&server);
+    admin.run(&["project", "create", "lab"]).ok();
+    let (image, folder) = layout("out and back");
+    let source = format!("oci:{}", text(&folder));
+    let pushed = admin.run(&["push", &source, "lab/app:v1"]).ok().says("Pushed").says("done");
+    assert!(pushed.stdout.contains(&image.manifest.digest()), "{pushed}");
+    let told =
+        json(&admin.run(&["push", &source, "lab/app:v1", "--output", "json", "--progress", "none"]).ok());
+    assert_eq!(told["digest"], image.manifest.digest().as_str());
+    assert_eq!((told["repository"].as_str(), told["tag"].as_str()), (Some("lab/app"), Some("v1")));
+    assert_eq!((told["blobs_sent"].as_u64(), told["blobs_skipped"].as_u64()), (Some(0), Some(3)));
+
+    // The events for programs are lines of JSON, from the plan to the end.
+    let events = admin.run(&["push", &source, "lab/again:v1", "--progress", "json"]).ok();
+    let events: Vec<serde_json::Value> =
+        events.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(events.first().unwrap()["event"], "plan");
+    assert_eq!(events.last().unwrap()["event"], "finished");
+
+    admin.run(&["ls"]).ok().says("lab");
+    let listed = json(&admin.run(&["ls", "lab", "--output", "json"]).ok());
+    let names: Vec<_> =
+        listed.as_array().unwrap().iter().map(|image| image["repository"].as_str().unwrap()).collect();
+    assert_eq!(names, ["lab/again", "lab/app"]);
+    admin.run(&["ls", "lab/app"]).ok().says("lab/app:v1");
+    exits(admin.run(&["ls", "lab/none"]), 5);
+
+    let back = folder.with_extension("back");
+    let target = format!("oci:{}", text(&back));
+    admin.run(&["pull", "lab/app:v1", &target]).ok().says(&image.manifest.digest());
+    for blob in image.blobs.iter().chain([&image.manifest]) {
+        let path = back.join("blobs/sha256").join(blob.digest().replace("sha256:", ""));
+        assert!(fs::read(path).unwrap() == blob.bytes);
+    }
+    let file = folder.with_extension("tar");
+    admin.run(&["pull", "lab/app:v1", &format!("archive:{}", text(&file))]).ok();
+    admin
+        .run(&["push", &format!("archive:{}", text(&file)), "lab/third:v1"])
+        .ok()
+        .says(&image.manifest.digest());
+    let by_digest = format!("lab/app@{}", image.manifest.digest());
+    admin.run(&["pull", &by_digest, &target]).ok();
+}
+
+#[test]
+fn a_status_is_told_and_waited_for() {
+    let server = Hythe::start(Options::default());
+    let admin = admin_of(&server);
+    admin.run(&["project", "create", "lab"]).ok();
+    exits(admin.run(&["status", "lab/app:v1"]), 5);
+    exits(admin.run(&["wait", "lab/app:v1", "--timeout", "1s"]), 5);
+    let (image, folder) = layout("status");
+    // Announced and not pushed.
+    let announcement = format!("/api/v1/repositories/lab%2Fapp/announcements/{}", image.manifest.digest());
+    let body =
+        serde_json::json!({ "tag": "v1", "parts": [{ "digest": image.blobs[0].digest(), "size": 10 }] });
+    let asked = server.admin().ask("PUT", &announcement).header("content-type", "application/json");
+    asked.body(hythe_testbed::http::Body::Whole(body.to_string().into_bytes())).send().is(204);
+    admin.run(&["status", "lab/app:v1"]).ok().says("pending").says("0 %");
+    exits(admin.run(&["wait", "lab/app:v1", "--timeout", "1s"]), 9).says("not ready");
+    admin.run(&["push", &format!("oci:{}", text(&folder)), "lab/app:v1"]).ok();
+    admin.run(&["wait", &format!("lab/app@{}", image.manifest.digest())]).ok().says("ready");
+    let told = json(&admin.run(&["status", "lab/app:v1", "--output", "json"]).ok());
+    assert_eq!(
+        (told["status"].as_str(), told["digest"].as_str()),
+        (Some("READY"), Some(&*image.manifest.digest()))
+    );
+}
+
+#[test]
+fn what_cannot_be_done_is_told_with_its_exit_code() {
+    let server = Hythe::start(Options::default());
+    let admin = admin_of(&server);
+    admin.run(&["project", "create", "lab"]).ok();
+    let (image, folder) = layout("wrong");
+    let source = format!("oci:{}", text(&folder));
+    exits(admin.run(&["push", &source]), 2).says("PROJECT/NAME:TAG");
+    exits(admin.run(&["push", &source, "no-such-project/app:v1"]), 5);
+    exits(admin.run(&["push", "oci:/nowhere", "lab/app:v1"]), 1).says("/nowhere");
+    exits(admin.run(&["push", &source, "lab/app:v1", "--platform", "nonsense"]), 2);
+    exits(admin.run(&["pull", "lab/none:v1", "oci:out"]), 5);
+    let wrong = admin.clone().env("HYTHE_PASSWORD", "not the password");
+    exits(wrong.run(&["push", &source, "lab/app:v1"]), 4);
+    let layer = folder.join("blobs/sha256").join(image.blobs[2].digest().replace("sha256:", ""));
+    fs::write(layer, b"spoilt").unwrap();
+    exits(admin.run(&["push", &source, "lab/app:v1"]), 1).says("bytes long in the layout");
+    let gone = admin.env("HYTHE_SERVER", "http://127.0.0.1:1");
+    exits(gone.run(&["push", &source, "lab/app:v1"]), 7);
+}
+
+#[test]
+fn docker_gives_an_image_and_gets_it_back() {
+    let Some(docker) = Docker::shared() else { return };
+    let server = Hythe::start(Options::default());
+    let admin = admin_of(&server).env("DOCKER_HOST", docker.host()).env("HYTHE_PROJECT", "lab");
+    admin.run(&["project", "create", "lab"]).ok();
+    let name = "cli-push:v1";
+    let image = image(Family::Docker, Packing::Plain, "by command line", "amd64");
+    let cli = docker.cli();
+    cli.run(&["load", "--input", docker_archive(&image, name).to_str().unwrap()]).ok();
+    let told = json(&admin.run(&["push", name, "--output", "json"]).ok());
+    assert_eq!(told["repository"], "lab/cli-push");
+    let id = image.blobs[0].digest();
+    let unique = json(&admin.run(&["push", &format!("docker:{name}"), "--unique", "--output", "json"]).ok());
+    assert_eq!(unique["tag"], format!("v1-{}", &id["sha256:".len()..][..10]).as_str());
+    assert_eq!(unique["digest"], told["digest"]);
+    admin.run(&["pull", "cli-push:v1", "docker:cli-pulled:v1"]).ok();
+    let back = cli.run(&["image", "inspect", "--format", "{{.Id}}", "cli-pulled:v1"]).ok().stdout;
+    assert_eq!(back.trim(), id);
+    exits(admin.run(&["push", "docker:no-such-image:v1"]), 5).says("no-such-image:v1");
+}

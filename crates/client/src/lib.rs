@@ -25,3 +25,8 @@ pub use api::{Api, Pages};
 pub use error::{ApiError, Refused};
 pub use hythe_remote::Credentials;
 pub use source::{Platform, PlatformError, SourceError};
+
+/// The examples of `docs/sdk.md` compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/sdk.md")]
+struct Examples;

@@ -13,6 +13,8 @@ mod api;
 pub mod credentials;
 pub mod engine;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod image;
 pub mod pack;
 pub mod progress;

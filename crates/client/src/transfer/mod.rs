@@ -5,6 +5,7 @@
 //! that is dropped in the middle leaves only what the next one goes on with.
 
 mod announcement;
+mod asked;
 mod blob;
 mod error;
 mod memory;
@@ -15,6 +16,7 @@ mod reading;
 mod target;
 mod written;
 
+pub use asked::{ImageSize, PlatformSize};
 pub use error::TransferError;
 pub use memory::Memory;
 pub use pull::{PullOptions, Pulled};

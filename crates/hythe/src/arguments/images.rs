@@ -108,6 +108,29 @@ pub(crate) struct ImageArguments {
     pub(crate) registry: Registry,
 }
 
+/// `hythe rm`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RemoveArguments {
+    /// `PROJECT/NAME:TAG` removes this name alone; `PROJECT/NAME@sha256:…` the image with all its names.
+    pub(crate) image: String,
+    /// Say what would go, and change nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) registry: Registry,
+}
+
+/// `hythe tag`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct TagArguments {
+    /// The image: `PROJECT/NAME:TAG` or `…@sha256:…`, or with a registry in front.
+    pub(crate) image: String,
+    /// The further tag in the same repository; it is moved if there is one.
+    pub(crate) tag: Tag,
+    #[command(flatten)]
+    pub(crate) registry: Registry,
+}
+
 /// `hythe wait`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct WaitArguments {

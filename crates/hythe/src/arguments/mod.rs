@@ -12,7 +12,7 @@ mod serve;
 pub(crate) use connection::{Connection, LoginArguments, LogoutArguments, NewPassword, Server};
 pub(crate) use images::{
     ImageArguments, ListArguments, LocalSource, ProgressForm, PullArguments, PushArguments, Registry,
-    WaitArguments,
+    RemoveArguments, TagArguments, WaitArguments,
 };
 pub(crate) use maintenance::{
     BackupArguments, CompletionsArguments, ConfigCommand, FsckArguments, GcArguments, RestoreArguments,
@@ -68,6 +68,21 @@ pub(crate) enum Command {
     Pull(PullArguments),
     /// List projects, the images of a project, or the tags of a repository.
     Ls(ListArguments),
+    /// List the tags of a repository of any registry.
+    Tags(ImageArguments),
+    /// Print the digest of an image.
+    Digest(ImageArguments),
+    /// Tell the size of an image, for each platform and in all.
+    Size(ImageArguments),
+    /// Remove a tag, or an image with all its tags.
+    Rm(RemoveArguments),
+    /// Give an image a further tag.
+    Tag(TagArguments),
+    /// Tell who you are to the server.
+    Whoami {
+        #[command(flatten)]
+        connection: Connection,
+    },
     /// Tell whether an image can be pulled.
     Status(ImageArguments),
     /// Wait until an image can be pulled; with a digest, until exactly that one can.

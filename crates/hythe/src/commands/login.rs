@@ -9,7 +9,7 @@ use serde::Serialize;
 use url::Url;
 
 use super::session::{Session, no_account, outbound, password, refused, server};
-use crate::arguments::{LoginArguments, LogoutArguments, Server};
+use crate::arguments::{Connection, LoginArguments, LogoutArguments, Server};
 use crate::failure::Failure;
 use crate::printer::Printer;
 
@@ -41,6 +41,13 @@ pub(super) async fn login(arguments: LoginArguments, printer: Printer) -> Result
     let sentence =
         format!("Signed in to {server} as {}; the login is kept in {}", user.name, stored.path().display());
     printer.result(&SignedIn { server: &server, user: &user }, &sentence)
+}
+
+pub(super) async fn whoami(connection: Connection, printer: Printer) -> Result<(), Failure> {
+    let user = Session::open(&connection)?.api.me().await.map_err(refused)?;
+    let sentence =
+        if user.admin { format!("{}, an administrator", user.name) } else { user.name.to_string() };
+    printer.result(&user, &sentence)
 }
 
 pub(super) fn logout(arguments: LogoutArguments, printer: Printer) -> Result<(), Failure> {

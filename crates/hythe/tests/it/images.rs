@@ -64,6 +64,41 @@ fn an_image_goes_out_and_comes_back() {
 }
 
 #[test]
+fn names_come_and_go() {
+    let server = Hythe::start(Options::default());
+    let admin = admin_of(&server);
+    admin.run(&["project", "create", "lab"]).ok();
+    admin.run(&["whoami"]).ok().says("admin");
+    let (image, folder) = layout("names");
+    let digest = image.manifest.digest();
+    admin.run(&["push", &format!("oci:{}", text(&folder)), "lab/app:v1"]).ok();
+    admin.run(&["tag", "lab/app:v1", "v2"]).ok().says(&digest);
+    admin.run(&["tag", "lab/app:v1", "latest"]).ok();
+    assert_eq!(
+        json(&admin.run(&["tags", "lab/app", "--output", "json"]).ok()),
+        serde_json::json!(["latest", "v1", "v2"])
+    );
+    assert_eq!(admin.run(&["digest", "lab/app"]).ok().stdout.trim(), digest);
+    let size = json(&admin.run(&["size", "lab/app:v2", "--output", "json"]).ok());
+    let bytes: usize = image.blobs.iter().map(|blob| blob.bytes.len()).sum();
+    assert_eq!(size["bytes"], bytes);
+    assert_eq!(size["platforms"][0]["bytes"], bytes);
+
+    admin.run(&["rm", "lab/app:v1", "--dry-run"]).ok().says("Would remove");
+    admin.run(&["rm", "lab/app:v1"]).ok().says("stays under its digest");
+    exits(admin.run(&["rm", "lab/app:v1"]), 5);
+    exits(admin.run(&["rm", "lab/app"]), 2);
+    // A digest that the tag does not name any more removes nothing.
+    let (_, other) = layout("another one");
+    admin.run(&["push", &format!("oci:{}", text(&other)), "lab/app:v2"]).ok();
+    exits(admin.run(&["rm", &format!("lab/app:v2@{digest}")]), 6);
+    let removed = json(&admin.run(&["rm", &format!("lab/app@{digest}"), "--output", "json"]).ok());
+    assert_eq!(removed["tags"], serde_json::json!(["latest"]));
+    exits(admin.run(&["digest", "lab/app:latest"]), 5);
+    admin.run(&["digest", "lab/app:v2"]).ok();
+}
+
+#[test]
 fn a_status_is_told_and_waited_for() {
     let server = Hythe::start(Options::default());
     let admin = admin_of(&server);

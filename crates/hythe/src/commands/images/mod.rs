@@ -4,13 +4,17 @@ mod failed;
 mod list;
 mod pull;
 mod push;
+mod remove;
 mod status;
+mod tags;
 mod view;
 
 pub(super) use list::list;
 pub(super) use pull::pull;
 pub(super) use push::push;
+pub(super) use remove::{remove, tag};
 pub(super) use status::{status, wait};
+pub(super) use tags::{digest, size, tags};
 
 use hythe_client::credentials::{LoginPlaces, Logins};
 use hythe_client::image::{Cluster, ClusterName, Profile, RemoteImage};

@@ -1,0 +1,33 @@
+//! What the fuzz targets call of the parsers that are no part of the interface.
+
+use std::io;
+
+use bytes::Bytes;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+
+use crate::source::{Entries, Entry};
+
+/// Reads an archive to its end, and answers the paths in it.
+///
+/// # Errors
+/// It is no archive, or one that is refused.
+pub fn read_archive(bytes: &[u8]) -> io::Result<Vec<String>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let pieces: Vec<_> = bytes.chunks(1024).map(Bytes::copy_from_slice).map(Ok).collect();
+        let mut entries = Entries::read(stream::iter(pieces).boxed());
+        let mut paths = Vec::new();
+        while let Some(entry) = entries.next().await? {
+            match entry {
+                Entry::Whole(path, _) => paths.push(path),
+                Entry::Large(path, _, body) => {
+                    let mut body = body.into_stream();
+                    while body.try_next().await?.is_some() {}
+                    paths.push(path);
+                }
+                Entry::Link(path, target) => paths.extend([path, target]),
+            }
+        }
+        Ok(paths)
+    })
+}

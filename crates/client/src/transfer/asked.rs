@@ -1,0 +1,112 @@
+//! What is asked of an image at a registry: its size, its names.
+
+use std::collections::HashSet;
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use hythe_oci::{Digest, ManifestKind, Reference, Tag};
+use hythe_remote::RemoteError;
+use serde::Serialize;
+
+use super::push_layout::parse;
+use super::{Target, TransferError};
+use crate::source::{Document, Platform};
+
+/// Requests that are under way at once.
+const AT_ONCE: usize = 8;
+
+/// The size of an image.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ImageSize {
+    /// Its manifest or index.
+    pub digest: Digest,
+    /// The bytes of configurations and layers, each blob counted once: what it takes at a registry.
+    pub bytes: u64,
+    /// What a pull of each platform takes; one entry for an image of one platform.
+    pub platforms: Vec<PlatformSize>,
+}
+
+/// The size of one platform's image.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PlatformSize {
+    /// What it runs on; `None` when nobody said so.
+    pub platform: Option<String>,
+    /// Its manifest.
+    pub digest: Digest,
+    /// The bytes of its configuration and layers.
+    pub bytes: u64,
+}
+
+impl Target {
+    /// The size of an image, for each platform and in all. Attestations in an index count in all, and are no platform.
+    ///
+    /// # Errors
+    /// The registry refused, or a manifest cannot be read.
+    pub async fn size(&self, reference: &Reference) -> Result<ImageSize, TransferError> {
+        let root: Document = self.remote.pull_manifest(&self.repository, reference).await?.into();
+        let manifest = parse(&root)?;
+        let mut met = HashSet::new();
+        let mut size = ImageSize { digest: root.digest, bytes: 0, platforms: Vec::new() };
+        let mut count = |document: &Document| {
+            let mut own = 0;
+            for blob in parse(document)?.required_blobs() {
+                own += blob.size;
+                if met.insert(blob.digest) {
+                    size.bytes += blob.size;
+                }
+            }
+            Ok::<u64, TransferError>(own)
+        };
+        if manifest.kind == ManifestKind::Image {
+            let bytes = count(&root)?;
+            size.platforms.push(PlatformSize { platform: None, digest: root.digest, bytes });
+            return Ok(size);
+        }
+        let children =
+            manifest.children.iter().filter(|child| child.essence().is_some_and(|kind| kind.is_image()));
+        let pulled: Vec<(Option<String>, Document)> = stream::iter(children)
+            .map(|child| async move {
+                let reference = Reference::Digest(child.digest);
+                let document = self.remote.pull_manifest(&self.repository, &reference).await?;
+                Ok::<_, RemoteError>((Platform::of(child), document.into()))
+            })
+            .buffered(AT_ONCE)
+            .try_collect()
+            .await?;
+        for (platform, document) in pulled {
+            let bytes = count(&document)?;
+            if platform.is_some() {
+                size.platforms.push(PlatformSize { platform, digest: document.digest, bytes });
+            }
+        }
+        Ok(size)
+    }
+
+    /// All tags of an image: one request at a Hythe for a thousand tags, one for each tag at another registry.
+    ///
+    /// # Errors
+    /// The registry refused.
+    pub async fn tags_of(&self, digest: &Digest) -> Result<Vec<Tag>, RemoteError> {
+        if let Some(api) = &self.api
+            && let Ok(images) = api.images_of(&self.repository)
+            && let Ok(images) = images.all().await
+        {
+            return Ok(images
+                .into_iter()
+                .filter(|image| image.digest == *digest)
+                .map(|image| image.tag)
+                .collect());
+        }
+        let tags = self.remote.tags(&self.repository)?.all().await?;
+        let named = stream::iter(tags).map(|tag| async move {
+            let reference = Reference::Tag(tag.clone());
+            match self.remote.resolve(&self.repository, &reference).await {
+                Ok(found) => Ok((found.digest == *digest).then_some(tag)),
+                // Deleted meanwhile.
+                Err(error) if error.is_not_found() => Ok(None),
+                Err(error) => Err(error),
+            }
+        });
+        let named: Vec<Option<Tag>> = named.buffered(AT_ONCE).try_collect().await?;
+        Ok(named.into_iter().flatten().collect())
+    }
+}

@@ -7,6 +7,7 @@
 mod announcement;
 mod asked;
 mod blob;
+mod copy;
 mod error;
 mod memory;
 mod pull;
@@ -17,6 +18,7 @@ mod target;
 mod written;
 
 pub use asked::{ImageSize, PlatformSize};
+pub use copy::CopyOptions;
 pub use error::TransferError;
 pub use memory::Memory;
 pub use pull::{PullOptions, Pulled};

@@ -29,7 +29,7 @@ const PART: u64 = 4 * 1024 * 1024;
 const CONNECTIONS: usize = 4;
 
 /// Parts that are held in memory at once, of all blobs together.
-const PARTS_HELD: usize = 8;
+pub(super) const PARTS_HELD: usize = 8;
 
 /// What a pull may choose.
 #[derive(Clone, Debug, Default)]
@@ -249,7 +249,7 @@ impl Target {
 
     /// A blob's bytes from an offset on, checked if it is from the beginning. Large ones come in parts, fetched side by
     /// side and given out in order.
-    fn content(
+    pub(super) fn content(
         &self,
         blob: &Descriptor,
         from: u64,
@@ -344,7 +344,7 @@ impl Target {
     }
 
     /// One platform's manifest: the one asked for, else this machine's.
-    async fn one_platform(
+    pub(super) async fn one_platform(
         &self,
         reference: &Reference,
         options: &PullOptions,
@@ -364,7 +364,10 @@ impl Target {
     }
 
     /// Everything below a manifest: other manifests, and each blob once.
-    async fn gather(&self, root: &Document) -> Result<(Vec<Document>, Vec<Descriptor>), TransferError> {
+    pub(super) async fn gather(
+        &self,
+        root: &Document,
+    ) -> Result<(Vec<Document>, Vec<Descriptor>), TransferError> {
         let (mut documents, mut blobs) = (Vec::new(), Vec::new());
         let mut met = std::collections::HashSet::from([root.digest]);
         let mut open = vec![root.clone()];
@@ -393,7 +396,7 @@ impl Target {
         Ok((documents, blobs))
     }
 
-    fn named_reference(&self, reference: &Reference) -> String {
+    pub(super) fn named_reference(&self, reference: &Reference) -> String {
         match reference {
             Reference::Tag(tag) => format!("{}:{tag}", self.repository),
             Reference::Digest(digest) => format!("{}@{digest}", self.repository),

@@ -90,6 +90,28 @@ pub(crate) struct PullArguments {
     pub(crate) registry: Registry,
 }
 
+/// `hythe copy`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct CopyArguments {
+    /// The image: `PROJECT/NAME:TAG` or `…@sha256:…`, or with a registry in front.
+    pub(crate) from: String,
+    /// Where to: the same forms; without a tag, the same tag.
+    pub(crate) to: String,
+    /// Copy this part of a multi-platform image alone, for example `linux/arm64`.
+    #[arg(long, value_name = "OS/ARCH")]
+    pub(crate) platform: Option<Platform>,
+    /// Leave signatures, attestations and whatever else refers to the image behind.
+    #[arg(long)]
+    pub(crate) no_referrers: bool,
+    /// How many layers move at once.
+    #[arg(long, default_value = "4")]
+    pub(crate) jobs: NonZeroUsize,
+    #[command(flatten)]
+    pub(crate) shown: Shown,
+    #[command(flatten)]
+    pub(crate) registry: Registry,
+}
+
 /// `hythe ls`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ListArguments {

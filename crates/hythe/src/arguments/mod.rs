@@ -11,8 +11,8 @@ mod serve;
 
 pub(crate) use connection::{Connection, LoginArguments, LogoutArguments, NewPassword, Server};
 pub(crate) use images::{
-    ImageArguments, ListArguments, LocalSource, ProgressForm, PullArguments, PushArguments, Registry,
-    RemoveArguments, TagArguments, WaitArguments,
+    CopyArguments, ImageArguments, ListArguments, LocalSource, ProgressForm, PullArguments, PushArguments,
+    Registry, RemoveArguments, TagArguments, WaitArguments,
 };
 pub(crate) use maintenance::{
     BackupArguments, CompletionsArguments, ConfigCommand, FsckArguments, GcArguments, RestoreArguments,
@@ -66,6 +66,8 @@ pub(crate) enum Command {
     Push(PushArguments),
     /// Pull an image into docker, podman or containerd, into a folder or a file.
     Pull(PullArguments),
+    /// Copy an image from registry to registry, with all platforms and what refers to it.
+    Copy(CopyArguments),
     /// List projects, the images of a project, or the tags of a repository.
     Ls(ListArguments),
     /// List the tags of a repository of any registry.

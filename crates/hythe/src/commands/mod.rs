@@ -61,6 +61,7 @@ pub(crate) fn run(arguments: Arguments, printer: Printer) -> Result<(), Failure>
         }
         Command::Push(arguments) => moving(&global, images::push(arguments, printer)),
         Command::Pull(arguments) => moving(&global, images::pull(arguments, printer)),
+        Command::Copy(arguments) => moving(&global, images::copy(arguments, printer)),
         Command::Ls(arguments) => asking(&global, images::list(arguments, printer)),
         Command::Tags(arguments) => asking(&global, images::tags(arguments, printer)),
         Command::Digest(arguments) => asking(&global, images::digest(arguments, printer)),

@@ -1,5 +1,6 @@
 //! The commands that work with images. Each asks the SDK; what is done is done there.
 
+mod copy;
 mod failed;
 mod list;
 mod pull;
@@ -9,6 +10,7 @@ mod status;
 mod tags;
 mod view;
 
+pub(super) use copy::copy;
 pub(super) use list::list;
 pub(super) use pull::pull;
 pub(super) use push::push;

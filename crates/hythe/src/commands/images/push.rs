@@ -53,10 +53,16 @@ pub(in crate::commands) async fn push(arguments: PushArguments, printer: Printer
         Box::pin(send(&target, &found, tag, &options, reporter)).await
     });
     let pushed = pushed.await.map_err(transfer_failed)?;
-    told(&image, &pushed, printer)
+    told("Pushed", &image, &pushed, printer)
 }
 
-fn told(image: &RemoteImage, pushed: &Pushed, printer: Printer) -> Result<(), Failure> {
+/// Tells what went where.
+pub(super) fn told(
+    verb: &str,
+    image: &RemoteImage,
+    pushed: &Pushed,
+    printer: Printer,
+) -> Result<(), Failure> {
     let told = PushedImage {
         image: image.as_docker_url(false),
         repository: image.repository().to_string(),
@@ -67,7 +73,7 @@ fn told(image: &RemoteImage, pushed: &Pushed, printer: Printer) -> Result<(), Fa
         blobs_skipped: pushed.skipped,
     };
     let sentence = format!(
-        "Pushed {}\n{}\n{} blobs sent ({}), {} were there",
+        "{verb} {}\n{}\n{} blobs sent ({}), {} were there",
         told.image,
         told.digest,
         told.blobs_sent,

@@ -9,6 +9,7 @@ mod commands;
 mod configuration;
 mod control;
 mod failure;
+mod helper;
 mod logging;
 mod printer;
 mod serving;
@@ -23,6 +24,10 @@ use failure::{Exit, Failure};
 use printer::Printer;
 
 fn main() -> ExitCode {
+    let mut words = std::env::args_os();
+    if helper::is_asked(words.next().as_deref()) {
+        return helper::run(words.next().as_deref());
+    }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(answer) => return printer::usage(&answer),

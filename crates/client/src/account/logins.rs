@@ -106,6 +106,25 @@ impl OwnLogins {
         self.save()
     }
 
+    /// Remembers a login; the server that is used when none is named stays, if there is one.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn keep(&mut self, server: &Url, login: &OwnLogin) -> Result<(), AccountError> {
+        let latest = self.kept.latest.clone();
+        self.remember(server, login)?;
+        if latest.is_some() {
+            self.kept.latest = latest;
+            self.save()?;
+        }
+        Ok(())
+    }
+
+    /// Every server with a login.
+    pub fn servers(&self) -> impl Iterator<Item = &Url> {
+        self.kept.servers.keys()
+    }
+
     /// Forgets a login; says whether there was one.
     ///
     /// # Errors

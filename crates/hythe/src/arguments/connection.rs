@@ -37,6 +37,10 @@ pub(crate) struct LoginArguments {
     /// Read the password from standard input instead of `HYTHE_PASSWORD`.
     #[arg(long)]
     pub(crate) password_stdin: bool,
+    /// Let docker, podman and skopeo use the login: puts `docker-credential-hythe` in place and names it in docker's
+    /// configuration.
+    #[arg(long)]
+    pub(crate) docker: bool,
 }
 
 /// `hythe logout`.

@@ -8,9 +8,11 @@ use hythe_client::account::{OwnLogin, OwnLogins, sign_in};
 use serde::Serialize;
 use url::Url;
 
+use super::docker;
 use super::session::{Session, no_account, outbound, password, refused, server};
 use crate::arguments::{Connection, LoginArguments, LogoutArguments, Server};
 use crate::failure::Failure;
+use crate::helper::key_of;
 use crate::printer::Printer;
 
 /// What `login` says to programs.
@@ -38,6 +40,21 @@ pub(super) async fn login(arguments: LoginArguments, printer: Printer) -> Result
     let user = Session::with(&arguments.server, &server, Some(&typed))?.api.me().await.map_err(refused)?;
     let login = sign_in(&outbound, &server, &username, &secret).await.map_err(no_account)?;
     stored.remember(&server, &login).map_err(no_account)?;
+    if arguments.docker
+        && let Some(key) = key_of(&server)
+    {
+        let placed = docker::place(&key)?;
+        printer.talk(&format!(
+            "docker, podman and skopeo use this login for {key}: {} asks {}",
+            placed.config.display(),
+            placed.helper.display()
+        ));
+        if !placed.found {
+            printer.warn(
+                "the folder of docker-credential-hythe is not in PATH: add it, or docker does not find it",
+            );
+        }
+    }
     let sentence =
         format!("Signed in to {server} as {}; the login is kept in {}", user.name, stored.path().display());
     printer.result(&SignedIn { server: &server, user: &user }, &sentence)

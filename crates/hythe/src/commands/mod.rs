@@ -2,6 +2,7 @@
 
 mod backup;
 mod config;
+mod docker;
 mod fsck;
 mod gc;
 mod images;

@@ -3,10 +3,10 @@
 use std::fs;
 
 use hythe_testbed::{
-    Content, Docker, Family, Hythe, Image, Options, Packing, docker_archive, image, layout_folder,
+    Content, Docker, Family, Hythe, Image, Options, Packing, docker_archive, image, layout_folder, tools,
 };
 
-use crate::{admin_of, exits, json, text};
+use crate::{admin_of, exits, hythe, json, text};
 
 /// An image in a layout, and where that is.
 fn layout(seed: &str) -> (Image, std::path::PathBuf) {
@@ -164,4 +164,59 @@ fn docker_gives_an_image_and_gets_it_back() {
     let back = cli.run(&["image", "inspect", "--format", "{{.Id}}", "cli-pulled:v1"]).ok().stdout;
     assert_eq!(back.trim(), id);
     exits(admin.run(&["push", "docker:no-such-image:v1"]), 5).says("no-such-image:v1");
+}
+
+#[test]
+fn docker_podman_and_skopeo_use_the_login() {
+    let (Some(docker), Some(podman), Some(skopeo)) = (Docker::shared(), tools::podman(), tools::skopeo())
+    else {
+        return;
+    };
+    let server = Hythe::start(Options::default());
+    let admin = admin_of(&server);
+    admin.run(&["project", "create", "lab"]).ok();
+    let (image, folder) = layout("by a helper");
+    admin.run(&["push", &format!("oci:{}", text(&folder)), "lab/app:v1"]).ok();
+
+    let person = hythe();
+    let home = person.home().to_owned();
+    let path = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", home.join(".local/bin").display());
+    let person = person.env("PATH", &path);
+    // What is in docker's file already stays there.
+    let config = home.join(".docker/config.json");
+    fs::create_dir_all(home.join(".docker")).unwrap();
+    fs::write(&config, r#"{"detachKeys":"ctrl-e,e","auths":{"other.example":{"auth":"YTpi"}}}"#).unwrap();
+    let (name, password) = server.admin_login();
+    let url = format!("http://{}", server.host());
+    let login = ["login", "--docker", "--server", &url, "--username", name, "--password-stdin"];
+    person.run_with(&login, password).ok().says("docker-credential-hythe");
+    person.run_with(&login, password).ok();
+    let kept: serde_json::Value = serde_json::from_slice(&fs::read(&config).unwrap()).unwrap();
+    assert_eq!(kept["credHelpers"][server.host()], "hythe");
+    assert_eq!(
+        (kept["detachKeys"].as_str(), kept["auths"]["other.example"]["auth"].as_str()),
+        (Some("ctrl-e,e"), Some("YTpi"))
+    );
+    assert!(!fs::read_to_string(&config).unwrap().contains(password));
+
+    let as_person = |tool: hythe_testbed::Tool| {
+        tool.env("PATH", &path)
+            .env("DOCKER_CONFIG", home.join(".docker"))
+            .env("XDG_CONFIG_HOME", home.join(".config"))
+    };
+    let full = format!("{}/lab/app:v1", server.host());
+    let cli = as_person(docker.cli());
+    cli.run(&["pull", &full]).ok();
+    cli.run(&["tag", &full, &format!("{}/lab/docker:v1", server.host())]).ok();
+    cli.run(&["push", &format!("{}/lab/docker:v1", server.host())]).ok();
+    // These two read docker's file in the home.
+    let source = format!("docker://{full}");
+    let skopeo = as_person(skopeo).env("HOME", &home).env("REGISTRY_AUTH_FILE", &config);
+    skopeo.run(&["inspect", "--tls-verify=false", &source]).ok().says(&image.manifest.digest());
+    let podman = as_person(podman).env("HOME", &home).env("REGISTRY_AUTH_FILE", &config);
+    podman.run(&["pull", "--tls-verify=false", &full]).ok();
+
+    person.run(&["logout", "--server", &url]).ok();
+    cli.run(&["rmi", &full]).ok();
+    cli.run(&["pull", &full]).refused();
 }

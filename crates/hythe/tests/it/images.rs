@@ -131,6 +131,8 @@ fn what_cannot_be_done_is_told_with_its_exit_code() {
     let (image, folder) = layout("wrong");
     let source = format!("oci:{}", text(&folder));
     exits(admin.run(&["push", &source]), 2).says("PROJECT/NAME:TAG");
+    // Without a server a name is no image of Docker Hub.
+    exits(hythe().run(&["push", &source, "lab/app:v1"]), 2).says("No server is named");
     exits(admin.run(&["push", &source, "no-such-project/app:v1"]), 5);
     exits(admin.run(&["push", "oci:/nowhere", "lab/app:v1"]), 1).says("/nowhere");
     exits(admin.run(&["push", &source, "lab/app:v1", "--platform", "nonsense"]), 2);

@@ -60,8 +60,15 @@ impl Place {
         if text.contains("://") || text.starts_with("image:") || local.registry().is_some() {
             return self.profile.resolve(text).map_err(unnamed);
         }
+        // Without a server, nothing is taken for an image of Docker Hub.
         let Some(cluster) = self.profile.default_cluster() else {
-            return self.profile.resolve(text).map_err(unnamed);
+            return Err(Failure::new(
+                Exit::Usage,
+                format!("No server is named and none is logged in to, so {text} is nowhere"),
+            )
+            .hint(
+                "pass --server URL, set HYTHE_SERVER, run `hythe login` once, or write the registry in front",
+            ));
         };
         // A path with a slash is whole; a bare name is one of the default project.
         if local.path().as_str().contains('/') {

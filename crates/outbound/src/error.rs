@@ -78,6 +78,12 @@ pub enum OutboundError {
 }
 
 impl OutboundError {
+    /// Whether the same request may succeed a little later: no connection, silence, or a broken exchange. A
+    /// certificate that does not verify, an answer over a limit and a lure stay what they are.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Connect { .. } | Self::Timeout { .. } | Self::Broken { .. })
+    }
+
     /// Sorts an error of the HTTP library into ours; `waited` is the connect time-out.
     pub(crate) fn from_reqwest(origin: String, waited: Duration, error: &reqwest::Error) -> Self {
         let reason = innermost(error);

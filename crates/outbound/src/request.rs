@@ -29,6 +29,11 @@ impl Request {
         Self { method, url, headers: HeaderMap::new(), authorization: None, body: Body::empty() }
     }
 
+    /// Where the request goes; whoever signs requests looks here for the [`Origin`] first.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
     /// Adds a header line; several of one name are all sent.
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.append(name, value);
@@ -57,6 +62,14 @@ impl Request {
         self.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         self.body = Body::bytes(Bytes::from(bytes));
         Ok(self)
+    }
+    /// Sets a form as the body (`application/x-www-form-urlencoded`) and its `Content-Type`. What it holds
+    /// appears in no log: `Debug` of a request shows the size of the body only.
+    pub fn form<'a>(mut self, fields: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        self.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+        self.body = Body::bytes(Bytes::from(form));
+        self
     }
 }
 
@@ -99,7 +112,7 @@ impl Body {
         Self(Kind::Stream { size: Some(size), stream: stream.boxed() })
     }
 
-    /// A stream whose size is known when it ends: it goes out in chunks (RFC 9112 section 7.1).
+    /// A stream whose size is not known before it ends, sent with `Transfer-Encoding: chunked`.
     pub fn unsized_stream(stream: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Self {
         Self(Kind::Stream { size: None, stream: stream.boxed() })
     }

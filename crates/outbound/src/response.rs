@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
 use futures_util::stream;
 use reqwest::StatusCode;
-use reqwest::header::{HeaderMap, HeaderName};
+use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName};
 use serde::de::DeserializeOwned;
 use url::Url;
 
@@ -46,9 +46,11 @@ impl Response {
         &self.origin
     }
 
-    /// The size of the body in bytes as the server announced it.
+    /// The size of the body in bytes as the server announced it; of an answer to `HEAD`, the size that the
+    /// body of a `GET` would have.
     pub fn content_length(&self) -> Option<u64> {
-        self.inner.content_length()
+        // The library only knows the body that follows, and none follows a HEAD.
+        self.header(&CONTENT_LENGTH).map_or_else(|| self.inner.content_length(), |text| text.parse().ok())
     }
 
     /// The whole body, of at most `limit` bytes.

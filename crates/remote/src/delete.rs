@@ -1,63 +1,60 @@
-//! Deleting (distribution specification end-9, end-10).
+//! Removing (distribution specification end-9, end-10), which many registries do in part or not at all.
 
-use hythe_oci::{Digest, Reference, RepositoryName, Route};
-use hythe_outbound::{Method, Request, StatusCode};
+use hythe_oci::{ErrorCode, RepositoryName};
+use hythe_outbound::{Method, Request, StatusCode, Url};
 
-use crate::scope::{Access, scope};
-use crate::{Remote, RemoteError};
+use crate::scope::{Access, Scope};
+use crate::{Refusal, Remote, RemoteError};
 
-/// How a deletion ended.
+/// What is to be removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Deleted {
-    /// It was there, and is not any more.
-    Done,
-    /// It was not there.
-    Absent,
-    /// The registry does not delete such things.
-    Unsupported,
+pub(crate) enum Target {
+    Manifest,
+    Tag,
+    Blob,
+}
+
+impl Target {
+    fn what(self) -> &'static str {
+        match self {
+            Self::Manifest => "to delete a manifest",
+            Self::Tag => "to delete a tag by its name",
+            Self::Blob => "to delete a blob",
+        }
+    }
+
+    /// Whether the refusal means that the registry never does this.
+    fn is_unsupported(self, refusal: &Refusal) -> bool {
+        matches!(refusal.status, 405 | 501)
+            || refusal.has_code(ErrorCode::Unsupported)
+            // The reference implementation of old reads the tag as a digest, and finds that malformed.
+            || self == Self::Tag && refusal.status == 400
+    }
 }
 
 impl Remote {
-    /// Deletes a manifest with all its tags (by digest), or a tag alone. Many registries delete no tag.
-    ///
-    /// # Errors
-    /// The registry refused.
-    pub async fn delete_manifest(
+    pub(crate) async fn delete(
         &self,
         repository: &RepositoryName,
-        reference: &Reference,
-    ) -> Result<Deleted, RemoteError> {
-        self.delete(repository, &Route::Manifest { name: repository.clone(), reference: reference.clone() })
-            .await
-    }
-
-    /// Deletes a blob that no manifest needs.
-    ///
-    /// # Errors
-    /// The registry refused.
-    pub async fn delete_blob(
-        &self,
-        repository: &RepositoryName,
-        digest: &Digest,
-    ) -> Result<Deleted, RemoteError> {
-        self.delete(repository, &Route::Blob { name: repository.clone(), digest: *digest }).await
-    }
-
-    async fn delete(&self, repository: &RepositoryName, what: &Route) -> Result<Deleted, RemoteError> {
-        let url = self.url(&what.path())?;
-        let scope = scope(repository, Access::Delete);
-        let response = self.send(&scope, || Request::new(Method::DELETE, url.clone())).await?;
+        target: Target,
+        url: &Url,
+        name: &str,
+    ) -> Result<(), RemoteError> {
+        let mut attempts = self.attempts(format_args!("delete {repository} {name}"));
+        let scope = Scope::of(repository, Access::Delete);
+        let response = self.send(&mut attempts, &scope, url, |url| Request::new(Method::DELETE, url)).await?;
         match response.status() {
-            StatusCode::ACCEPTED | StatusCode::OK | StatusCode::NO_CONTENT => Ok(Deleted::Done),
-            StatusCode::NOT_FOUND => Ok(Deleted::Absent),
-            StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => Ok(Deleted::Unsupported),
-            // distribution takes no tag here and says that it is no digest.
-            StatusCode::BAD_REQUEST
-                if matches!(what, Route::Manifest { reference: Reference::Tag(_), .. }) =>
-            {
-                Ok(Deleted::Unsupported)
+            StatusCode::ACCEPTED | StatusCode::OK | StatusCode::NO_CONTENT => Ok(()),
+            // An attempt whose answer was lost may have done it.
+            StatusCode::NOT_FOUND if attempts.is_repeated() => Ok(()),
+            _ => {
+                let refusal = Box::new(Refusal::read(response).await);
+                Err(if target.is_unsupported(&refusal) {
+                    RemoteError::Unsupported { what: target.what(), refusal }
+                } else {
+                    RemoteError::Refused(refusal)
+                })
             }
-            _ => Err(self.refusal(response).await),
         }
     }
 }

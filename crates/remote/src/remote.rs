@@ -1,81 +1,50 @@
-//! One registry seen by one identity: addresses, and requests that sign themselves in.
+//! One registry seen by one identity: its address, and requests that sign themselves in and are repeated.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use hythe_outbound::{Authorization, Origin, Outbound, Request, Response, StatusCode, Url, header};
-use secrecy::SecretString;
+use bytes::Bytes;
+use hythe_outbound::{HeaderMap, Origin, Outbound, Request, Response, StatusCode, Url};
 
-use crate::challenge::{self, Challenge};
-use crate::retry::{Retries, RetryObserver, RetryPolicy, passing};
-use crate::token::{Identity, TokenService, Tokens};
-use crate::{Refusal, RemoteError, realm};
+use crate::credentials::Credentials;
+use crate::error::is_transient_status;
+use crate::retry::{Attempts, Retries, Retry, RetryPolicy};
+use crate::scope::Scope;
+use crate::sign_in::Entrance;
+use crate::{Refusal, RemoteError, location};
 
-/// Who asks.
-#[derive(Clone, Debug)]
-pub enum Credentials {
-    /// Nobody in particular; public images need no more.
-    Anonymous,
-    /// A user name with a password or an access token in its place.
-    Password {
-        /// The user name.
-        user: String,
-        /// The password.
-        secret: SecretString,
-    },
-    /// A refresh token of the registry's token service (docker keeps one as `identitytoken`).
-    RefreshToken(SecretString),
-}
+/// A request with a body is sent on to a store, the store sends it to a mirror; more than this is a loop.
+const MAX_REDIRECTS: usize = 5;
 
-/// A registry. Clones share connections and tokens.
+/// No policy waits longer than this at a time: beyond it, the sums of waits are no times any more.
+const LONGEST_WAIT: Duration = Duration::from_hours(24);
+
+/// A registry. Clones share connections and tokens, and may differ in how they repeat requests.
 #[derive(Clone)]
 pub struct Remote {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     retries: Retries,
 }
 
-struct Shared {
-    outbound: Outbound,
+pub(crate) struct Shared {
+    pub(crate) outbound: Outbound,
     base: Url,
-    origin: Origin,
-    identity: Identity,
-    /// How the registry wants to be signed in to, as its last 401 said.
-    gate: Mutex<Option<Gate>>,
-    tokens: Tokens,
+    pub(crate) origin: Origin,
+    pub(crate) entrance: Entrance,
 }
 
-/// What opens the registry.
-#[derive(Clone)]
-enum Gate {
-    Password,
-    Token(TokenService),
-}
-
-/// What was sent to prove the identity, to recognise it when it is refused.
-enum Proof {
-    Nothing,
-    Password(Authorization),
-    Token(SecretString, Authorization),
-}
-
-impl fmt::Debug for Remote {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Remote({})", self.shared.origin)
-    }
-}
-
-impl Proof {
-    fn header(&self) -> Option<Authorization> {
-        match self {
-            Self::Nothing => None,
-            Self::Password(authorization) | Self::Token(_, authorization) => Some(authorization.clone()),
-        }
-    }
+/// An answer that was read to its end.
+pub(crate) struct Whole {
+    pub(crate) headers: HeaderMap,
+    pub(crate) url: Url,
+    pub(crate) bytes: Bytes,
 }
 
 impl Remote {
-    /// The registry at `base`, such as `http://127.0.0.1:5000`. Nothing is sent yet. The scheme is the caller's
-    /// word: an `https` registry is never asked by `http`.
+    /// The registry at `base`, such as `http://127.0.0.1:5000`. Nothing is sent yet. The scheme is the
+    /// caller's word: an `https` registry is never asked by `http`.
     ///
     /// # Errors
     /// The address has a path, a user name or another scheme, or the user name holds a colon.
@@ -91,34 +60,25 @@ impl Remote {
         if base.path() != "/" || base.query().is_some() || base.fragment().is_some() {
             return Err(wrong("it must end after host and port"));
         }
-        let identity = match credentials {
-            Credentials::Anonymous => Identity::Nobody,
-            Credentials::RefreshToken(token) => Identity::RefreshToken(token.clone()),
-            Credentials::Password { user, secret } => {
-                let made = Authorization::basic(user, secret);
-                let registry = origin.to_string();
-                Identity::Password(made.map_err(|problem| RemoteError::Credentials { registry, problem })?)
-            }
-        };
-        let (gate, tokens) = (Mutex::new(None), Tokens::new());
-        let shared = Arc::new(Shared { outbound, base: base.clone(), origin, identity, gate, tokens });
-        Ok(Self { shared, retries: Retries::default() })
+        let entrance = Entrance::new(credentials)
+            .map_err(|problem| RemoteError::Credentials { registry: origin.to_string(), problem })?;
+        let shared = Shared { outbound, base: base.clone(), origin, entrance };
+        Ok(Self { shared: Arc::new(shared), retries: Retries::new() })
     }
 
-    /// The same registry with another patience.
-    pub fn with_policy(mut self, policy: RetryPolicy) -> Self {
-        self.retries.policy = policy;
+    /// The same registry with another policy for repeating requests. Cheap; the original keeps its own.
+    pub fn with_retries(mut self, policy: RetryPolicy) -> Self {
+        let longest_wait = policy.longest_wait.min(LONGEST_WAIT);
+        let first_wait = policy.first_wait.min(longest_wait);
+        self.retries.policy = RetryPolicy { first_wait, longest_wait, ..policy };
         self
     }
 
-    /// The same registry, whose retries `observer` hears of.
-    pub fn with_observer(mut self, observer: RetryObserver) -> Self {
-        self.retries.observer = Some(observer);
+    /// The same registry with an observer that hears of each request before it is repeated. Cheap; the
+    /// original keeps its own. The observer is called within the request and must not block.
+    pub fn with_observer(mut self, observer: impl Fn(&Retry) + Send + Sync + 'static) -> Self {
+        self.retries.observer = Some(Arc::new(observer));
         self
-    }
-
-    pub(crate) fn retries(&self) -> &Retries {
-        &self.retries
     }
 
     /// The registry's origin, as it is shown in messages.
@@ -133,51 +93,88 @@ impl Remote {
         })
     }
 
-    /// Sends a request with the rights of `scope`; on a 401 signs in as the challenge says and sends it once more; what
-    /// may pass by itself is waited for. `build` makes the request each time.
+    /// The counter of attempts at `what`.
+    pub(crate) fn attempts(&self, what: impl fmt::Display) -> Attempts {
+        self.retries.attempts(what)
+    }
+
+    /// Sends a request with the rights of `scope` until it is answered with something else than "later".
+    /// `build` makes the request anew each time; it must ask for the address that it is given.
+    ///
+    /// # Errors
+    /// The last attempt's.
     pub(crate) async fn send(
         &self,
-        scope: &str,
-        build: impl Fn() -> Request,
+        attempts: &mut Attempts,
+        scope: &Scope,
+        url: &Url,
+        build: impl Fn(Url) -> Request,
     ) -> Result<Response, RemoteError> {
-        let mut patience = self.retries.begin();
         loop {
-            let outcome = self.send_signed(scope, &build).await;
-            match passing(&outcome) {
-                Some((reason, asked)) if patience.wait(&reason, asked).await => {}
-                _ => return outcome,
+            match self.attempt(scope, url, &build).await {
+                Ok(response) => return Ok(response),
+                Err(error) => attempts.pause(error).await?,
             }
         }
     }
 
-    /// Sends a request as nobody.
-    pub(crate) async fn send_bare(&self, request: Request) -> Result<Response, RemoteError> {
-        Ok(self.shared.outbound.send(request).await?)
-    }
-
-    async fn send_signed(&self, scope: &str, build: &impl Fn() -> Request) -> Result<Response, RemoteError> {
-        let proof = self.proof(scope).await?;
-        let response = self.shared.outbound.send(build().authorization(proof.header())).await?;
-        if response.status() != StatusCode::UNAUTHORIZED
-            || !self.answer_challenge(&response, scope, &proof).await?
-        {
-            return Ok(response);
-        }
-        let proof = self.proof(scope).await?;
-        Ok(self.shared.outbound.send(build().authorization(proof.header())).await?)
-    }
-
-    /// Sends a request whose body exists only once. It goes with the credentials of `scope` if it
-    /// goes to the registry itself, and without any if it goes elsewhere.
-    pub(crate) async fn send_once(
+    /// As [`Remote::send`], for an answer that must be `200` and is read to its end, at most `limit` bytes.
+    /// An answer that breaks off is fetched again.
+    pub(crate) async fn fetch(
         &self,
-        scope: &str,
-        request: Request,
-        to: &Url,
+        attempts: &mut Attempts,
+        scope: &Scope,
+        url: &Url,
+        limit: usize,
+        build: impl Fn(Url) -> Request,
+    ) -> Result<Whole, RemoteError> {
+        loop {
+            match self.fetch_once(scope, url, limit, &build).await {
+                Ok(whole) => return Ok(whole),
+                Err(error) => attempts.pause(error).await?,
+            }
+        }
+    }
+
+    async fn fetch_once(
+        &self,
+        scope: &Scope,
+        url: &Url,
+        limit: usize,
+        build: &impl Fn(Url) -> Request,
+    ) -> Result<Whole, RemoteError> {
+        let response = self.attempt(scope, url, build).await?;
+        if response.status() != StatusCode::OK {
+            return Err(self.refusal(response).await);
+        }
+        let (headers, url) = (response.headers().clone(), response.url().clone());
+        Ok(Whole { headers, url, bytes: response.bytes(limit).await? })
+    }
+
+    /// One attempt: signed in, redirected if the registry says so, and an error if it says "later".
+    pub(crate) async fn attempt(
+        &self,
+        scope: &Scope,
+        url: &Url,
+        build: &impl Fn(Url) -> Request,
     ) -> Result<Response, RemoteError> {
-        let own = Origin::of(to).as_ref() == Some(&self.shared.origin);
-        let proof = if own { self.proof(scope).await?.header() } else { None };
-        Ok(self.shared.outbound.send(request.authorization(proof)).await?)
+        let mut url = url.clone();
+        for _ in 0..=MAX_REDIRECTS {
+            let response = self.signed(scope, || build(url.clone())).await?;
+            if is_transient_status(response.status().as_u16()) {
+                return Err(self.refusal(response).await);
+            }
+            match location::redirect(self.origin(), &response).map_err(|problem| self.breach(problem))? {
+                None => return Ok(response),
+                Some(next) => url = next,
+            }
+        }
+        Err(self.protocol(format!("it redirected more than {MAX_REDIRECTS} times")))
+    }
+
+    /// Notes that the address is one where somebody answers.
+    pub(crate) fn note_answer(&self) {
+        self.retries.answered.store(true, Ordering::Relaxed);
     }
 
     /// A refusal of this registry, read from its answer.
@@ -190,55 +187,14 @@ impl Remote {
         RemoteError::Protocol { registry: self.shared.origin.to_string(), problem: problem.into() }
     }
 
-    /// The proof to send with the next request: nothing, until the registry has asked.
-    async fn proof(&self, scope: &str) -> Result<Proof, RemoteError> {
-        let shared = &*self.shared;
-        let gate = shared.gate.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        match (gate, &shared.identity) {
-            (Some(Gate::Password), Identity::Password(identity)) => Ok(Proof::Password(identity.clone())),
-            (None | Some(Gate::Password), _) => Ok(Proof::Nothing),
-            (Some(Gate::Token(service)), identity) => {
-                let token = shared.tokens.get(&shared.outbound, &service, identity, scope).await?;
-                let registry = shared.origin.to_string();
-                let authorization = Authorization::bearer(&token)
-                    .map_err(|problem| RemoteError::Credentials { registry, problem })?;
-                Ok(Proof::Token(token, authorization))
-            }
-        }
+    /// The same, from the end of a sentence that begins with the registry.
+    pub(crate) fn breach(&self, problem: &str) -> RemoteError {
+        self.protocol(format!("it {problem}"))
     }
+}
 
-    /// Learns from a 401 how to sign in. False when another try would be no different.
-    async fn answer_challenge(
-        &self,
-        response: &Response,
-        scope: &str,
-        sent: &Proof,
-    ) -> Result<bool, RemoteError> {
-        let shared = &*self.shared;
-        // A blob store we were redirected to may refuse too; its challenge is not the registry's.
-        if *response.origin() != shared.origin {
-            return Ok(false);
-        }
-        let lines = response.headers().get_all(header::WWW_AUTHENTICATE);
-        let gate = match challenge::choose(lines.iter().filter_map(|line| line.to_str().ok())) {
-            None => return Ok(false),
-            Some(Challenge::Basic) => {
-                if !matches!(shared.identity, Identity::Password(_)) || matches!(sent, Proof::Password(_)) {
-                    return Ok(false);
-                }
-                Gate::Password
-            }
-            Some(Challenge::Bearer(bearer)) => {
-                let realm = realm::confirm(&shared.origin, response.url(), &bearer.realm)?;
-                let refused = match sent {
-                    Proof::Token(token, _) => Some(token),
-                    Proof::Nothing | Proof::Password(_) => None,
-                };
-                shared.tokens.refused(scope, refused, bearer.scope).await;
-                Gate::Token(TokenService { realm, service: bearer.service })
-            }
-        };
-        *shared.gate.lock().unwrap_or_else(PoisonError::into_inner) = Some(gate);
-        Ok(true)
+impl fmt::Debug for Remote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Remote").field("origin", &self.shared.origin.to_string()).finish_non_exhaustive()
     }
 }

@@ -55,7 +55,7 @@ impl Api {
             Credentials::Anonymous => None,
             Credentials::Password { user, secret } => Some(Authorization::basic(user, secret)?),
             // The name that goes with a token of any user.
-            Credentials::RefreshToken(token) => Some(Authorization::basic("<token>", token)?),
+            Credentials::RefreshToken { token } => Some(Authorization::basic("<token>", token)?),
         };
         Ok(Self { outbound, base: server.clone(), identity })
     }

@@ -34,7 +34,7 @@ impl Login {
             Self::Password { user, secret } => {
                 Some(Credentials::Password { user: user.clone(), secret: secret.clone() })
             }
-            Self::IdentityToken(token) => Some(Credentials::RefreshToken(token.clone())),
+            Self::IdentityToken(token) => Some(Credentials::RefreshToken { token: token.clone() }),
             Self::RegistryToken(_) => None,
         }
     }

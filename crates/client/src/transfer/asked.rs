@@ -96,7 +96,7 @@ impl Target {
                 .map(|image| image.tag)
                 .collect());
         }
-        let tags = self.remote.tags(&self.repository)?.all().await?;
+        let tags: Vec<Tag> = self.remote.tags(&self.repository)?.into_stream().try_collect().await?;
         let named = stream::iter(tags).map(|tag| async move {
             let reference = Reference::Tag(tag.clone());
             match self.remote.resolve(&self.repository, &reference).await {

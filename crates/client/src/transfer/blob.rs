@@ -5,8 +5,8 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt as _};
-use hythe_remote::{Expected, Mount, RemoteError, Upload};
+use futures_util::{Stream, StreamExt as _, stream};
+use hythe_remote::{Expected, Mount, Remote, RemoteError, Upload};
 
 use super::Target;
 use super::target::PushOptions;
@@ -14,6 +14,9 @@ use crate::progress::LayerReporter;
 
 /// Smaller blobs are sent again rather than looked for in open uploads: that would cost as much.
 const WORTH_RESUMING: u64 = 1024 * 1024;
+
+/// What is sent at once when larger bodies are refused: proxies commonly take 10 MB and more.
+const SMALL_BODY: u64 = 8 * 1024 * 1024;
 
 /// How a blob came to be there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +52,7 @@ impl Target {
                 None => return Ok(Brought::Skipped),
             },
         };
-        let begun = upload.offset();
+        let begun = upload.confirmed();
         let meter = Arc::new(layer.uploading(begun, Some(blob.size)));
         let counted = |offset: u64| {
             let meter = Arc::clone(&meter);
@@ -58,20 +61,55 @@ impl Target {
                 meter.add(piece.as_ref().map_or(0, |piece| piece.len() as u64));
             })
         };
-        upload.send(blob, counted).await?;
+        self.send(&remote, upload, blob, counted).await?;
         // Its last count is told before the end.
         drop(meter);
         layer.done(blob.digest);
         Ok(Brought::Sent(blob.size - begun.min(blob.size)))
     }
 
+    /// Sends what an upload lacks, and closes it. An upload that turns out to be spoilt is begun anew, and a body that a
+    /// proxy on the way finds too large is sent in smaller ones.
+    async fn send<S>(
+        &self,
+        remote: &Remote,
+        upload: Upload,
+        blob: Expected,
+        content: impl Fn(u64) -> S + Send + Sync,
+    ) -> Result<(), RemoteError>
+    where
+        S: Stream<Item = io::Result<Bytes>> + Send + 'static,
+    {
+        let begun = upload.confirmed();
+        let left = blob.size.saturating_sub(begun);
+        let error = match upload.finish_with(&blob.digest, left, |offset| content(begun + offset)).await {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        if error.status() == Some(413) && left > SMALL_BODY {
+            let mut upload = remote.start_upload(&self.repository, Some(blob)).await?;
+            while upload.confirmed() < blob.size {
+                let at = upload.confirmed();
+                let size = SMALL_BODY.min(blob.size - at);
+                upload.append(size, |offset| limited(content(at + offset), size - offset)).await?;
+            }
+            return upload.finish(&blob.digest).await;
+        }
+        let spoilt = matches!(error, RemoteError::WentBack { .. } | RemoteError::Protocol { .. })
+            || matches!(error.status(), Some(404 | 409 | 410 | 416));
+        if !spoilt {
+            return Err(error);
+        }
+        remote.push_blob(&self.repository, &blob.digest, blob.size, content).await
+    }
+
     /// The registry, whose retries are told as this layer's.
-    pub(super) fn heard(&self, layer: &LayerReporter) -> hythe_remote::Remote {
+    pub(super) fn heard(&self, layer: &LayerReporter) -> Remote {
         let layer = layer.clone();
         let observer = move |retry: &hythe_remote::Retry| {
-            layer.retrying(&retry.reason, retry.delay, u32::try_from(retry.attempt).unwrap_or(u32::MAX));
+            layer.retrying(&retry.reason, retry.delay, retry.attempt);
         };
-        self.remote.clone().with_observer(Arc::new(observer))
+        self.remote.clone().with_observer(observer)
     }
 
     /// An upload of this blob that we began some time, perhaps on another machine, and that has got furthest. Not to find
@@ -89,7 +127,7 @@ impl Target {
     /// Mounts the blob if that can be done; else the upload to bring it by.
     async fn mounted(
         &self,
-        remote: &hythe_remote::Remote,
+        remote: &Remote,
         blob: Expected,
         options: &PushOptions,
         layer: &LayerReporter,
@@ -108,8 +146,8 @@ impl Target {
                     }
                     return Ok(None);
                 }
-                Ok(Mount::Upload(upload)) => {
-                    if let Some(former) = open.replace(upload) {
+                Ok(Mount::Opened(upload)) => {
+                    if let Some(former) = open.replace(*upload) {
                         drop(former.cancel().await);
                     }
                 }
@@ -123,4 +161,25 @@ impl Target {
             None => remote.start_upload(&self.repository, Some(blob)).await.map(Some),
         }
     }
+}
+
+/// The first `size` bytes of a stream.
+fn limited(
+    content: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
+    size: u64,
+) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
+    stream::unfold((Box::pin(content), size), |(mut content, left)| async move {
+        if left == 0 {
+            return None;
+        }
+        let piece = match content.next().await? {
+            Ok(mut piece) => {
+                piece.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+                piece
+            }
+            Err(error) => return Some((Err(error), (content, 0))),
+        };
+        let left = left - piece.len() as u64;
+        Some((Ok(piece), (content, left)))
+    })
 }

@@ -96,7 +96,7 @@ impl Target {
             met.insert(root.digest);
             let mut open: Vec<Digest> = met.iter().copied().collect();
             while let Some(subject) = open.pop() {
-                for found in self.remote.referrers(&self.repository, &subject, None).await? {
+                for found in self.remote.referrers(&self.repository, &subject, None).await?.descriptors {
                     if !met.insert(found.digest) {
                         continue;
                     }
@@ -169,7 +169,7 @@ impl Target {
     /// Sees to it that a registry tells of these referrers: one that keeps no list of them is given the one that clients
     /// keep under the fallback tag (distribution specification, "Pushing Manifests with Subject").
     async fn list_referrers(&self, subject: &Digest, referrers: &[Document]) -> Result<(), TransferError> {
-        let listed = self.remote.referrers(&self.repository, subject, None).await?;
+        let listed = self.remote.referrers(&self.repository, subject, None).await?.descriptors;
         let missing: Vec<_> = referrers
             .iter()
             .filter(|referrer| listed.iter().all(|listed| listed.digest != referrer.digest))

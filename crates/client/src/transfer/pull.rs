@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use hythe_oci::{Descriptor, Digest, Hasher, Manifest, ManifestKind, MediaType, Reference};
-use hythe_remote::{PulledManifest, RemoteError};
+use hythe_remote::{PulledManifest, RangedPull, RemoteError};
 use tokio::sync::Semaphore;
 
 use super::push_layout::{chosen, parse};
@@ -283,8 +283,9 @@ impl Target {
             return Ok(stream::empty().boxed());
         }
         // The first part tells whether the registry sends parts at all.
-        let first = self.remote.pull_blob_range(&self.repository, &blob.digest, from, size_at(from)).await?;
-        let Some(first) = first else {
+        let range = from..from + size_at(from);
+        let first = self.remote.pull_blob_range(&self.repository, &blob.digest, range).await?;
+        let RangedPull::Part(first) = first else {
             let download = self.remote.pull_blob(&self.repository, &blob.digest, Some(blob.size)).await?;
             // It begins at the beginning: what is here already is read over.
             let mut skip = from;
@@ -317,30 +318,22 @@ impl Target {
         Ok(first.into_stream().chain(rest).boxed())
     }
 
-    /// A part in memory, fetched again if it breaks off.
+    /// A part in memory. It goes on by itself after a break.
     async fn part(&self, digest: &Digest, first: u64, size: u64) -> Result<Bytes, RemoteError> {
-        const TRIES: u32 = 4;
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            let fetched = async {
-                let range = self.remote.pull_blob_range(&self.repository, digest, first, size).await?;
-                let range = range.ok_or_else(|| RemoteError::Protocol {
-                    registry: self.remote.origin().to_string(),
-                    problem: "it sends parts of a blob only sometimes".to_owned(),
-                })?;
-                let mut whole = BytesMut::with_capacity(usize::try_from(size).unwrap_or(0));
-                let mut pieces = range.into_stream().boxed();
-                while let Some(piece) = pieces.try_next().await? {
-                    whole.extend_from_slice(&piece);
-                }
-                Ok(whole.freeze())
-            };
-            match fetched.await {
-                Err(RemoteError::Outbound(_)) if tries < TRIES => {}
-                outcome => return outcome,
-            }
+        let range = first..first + size;
+        let RangedPull::Part(part) = self.remote.pull_blob_range(&self.repository, digest, range).await?
+        else {
+            return Err(RemoteError::Protocol {
+                registry: self.remote.origin().to_string(),
+                problem: "it sends parts of a blob only sometimes".to_owned(),
+            });
+        };
+        let mut whole = BytesMut::with_capacity(usize::try_from(size).unwrap_or(0));
+        let mut pieces = part.into_stream().boxed();
+        while let Some(piece) = pieces.try_next().await? {
+            whole.extend_from_slice(&piece);
         }
+        Ok(whole.freeze())
     }
 
     /// One platform's manifest: the one asked for, else this machine's.

@@ -222,7 +222,7 @@ impl Push<'_> {
         let meter = layer.uploading(0, Some(size));
         let counted =
             hashed.inspect(move |piece| meter.add(piece.as_ref().map_or(0, |piece| piece.len() as u64)));
-        upload.append(Some(size), counted).await?;
+        upload.append_once(Some(size), counted).await?;
         let digest = hash.await.map_err(|_| TransferError::Invalid("A layer was cut short.".to_owned()))?;
         self.close(upload, &layer, KnownBlob { digest, size }).await?;
         Ok(Some(Placed { diff_id: None, blob: NamedLayer { media_type, digest, size } }))
@@ -274,7 +274,7 @@ impl Push<'_> {
         let counted = packing
             .stream
             .inspect(move |piece| meter.add(piece.as_ref().map_or(0, |piece| piece.len() as u64)));
-        upload.append(None, counted).await?;
+        upload.append_once(None, counted).await?;
         let packed = packing
             .outcome
             .await

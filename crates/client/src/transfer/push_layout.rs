@@ -100,6 +100,7 @@ pub(super) async fn push_document(
     let bytes = document.bytes.clone();
     let pushed =
         target.remote.push_manifest(&target.repository, reference, &document.media_type, bytes).await?;
+    let pushed = pushed.digest;
     if pushed.algorithm() == document.digest.algorithm() && pushed != document.digest {
         return Err(TransferError::Invalid(format!(
             "The registry stored {pushed}, not the image {}: push again.",

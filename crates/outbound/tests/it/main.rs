@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test program: a failed unwrap is a failed test")]
 
+#[expect(dead_code, reason = "shared with tests that need more of it")]
 mod scripted;
 
 use std::io;
@@ -93,6 +94,36 @@ async fn a_stream_is_sent_with_its_length() {
     let seen = server.seen();
     assert_eq!(seen[0].body, b"hello");
     assert_eq!(seen[0].header("transfer-encoding"), None);
+}
+
+#[tokio::test]
+async fn a_stream_of_unknown_length_is_sent_in_chunks() {
+    let server = Scripted::start(|_| Reply::new(202));
+    let pieces = stream::iter([Ok(Bytes::from("hel")), Ok(Bytes::from("lo"))]);
+    let url = Url::parse(&server.base).unwrap();
+    let request = Request::new(Method::PATCH, url).body(Body::unsized_stream(pieces));
+    outbound().send(request).await.unwrap();
+    let seen = server.seen();
+    assert_eq!((seen[0].body.as_slice(), seen[0].header("content-length")), (&b"hello"[..], None));
+}
+
+#[tokio::test]
+async fn a_form_is_encoded_and_named() {
+    let server = Scripted::start(|_| Reply::new(200));
+    let request = Request::new(Method::POST, Url::parse(&server.base).unwrap())
+        .form([("scope", "repository:a:pull,push"), ("secret", "a&b=c")]);
+    assert!(!format!("{request:?}").contains("a&b"));
+    outbound().send(request).await.unwrap();
+    let seen = server.seen();
+    assert_eq!(seen[0].body, b"scope=repository%3Aa%3Apull%2Cpush&secret=a%26b%3Dc");
+    assert_eq!(seen[0].header("content-type"), Some("application/x-www-form-urlencoded"));
+}
+
+#[tokio::test]
+async fn the_length_of_what_a_head_did_not_send_is_known() {
+    let server = Scripted::start(|_| Reply::new(200).announce(1234));
+    let request = Request::new(Method::HEAD, Url::parse(&server.base).unwrap());
+    assert_eq!(outbound().send(request).await.unwrap().content_length(), Some(1234));
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 //! and of those above it.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
 /// A request as it arrived.
@@ -33,6 +33,10 @@ pub(crate) struct Reply {
     announced: Option<usize>,
     /// Never answer.
     silent: bool,
+    /// Close the connection instead of answering.
+    hung_up: bool,
+    /// Answer even if the request was cut.
+    early: bool,
 }
 
 impl Reply {
@@ -44,6 +48,10 @@ impl Reply {
         Self { silent: true, ..Self::default() }
     }
 
+    pub(crate) fn hang_up() -> Self {
+        Self { hung_up: true, ..Self::default() }
+    }
+
     pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
@@ -51,6 +59,19 @@ impl Reply {
 
     pub(crate) fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
+        self
+    }
+
+    /// Announces the whole body, sends so many bytes of it and hangs up.
+    pub(crate) fn cut(mut self, bytes: usize) -> Self {
+        self.announced = Some(self.body.len());
+        self.body.truncate(bytes);
+        self
+    }
+
+    /// Answers although the request was cut, and then passes over the rest of it, as polite servers do.
+    pub(crate) fn early(mut self) -> Self {
+        self.early = true;
         self
     }
 
@@ -70,14 +91,24 @@ pub(crate) struct Scripted {
 impl Scripted {
     /// Starts a server that asks `script` for each answer; one request per connection.
     pub(crate) fn start(script: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Self {
+        Self::start_cutting(|_| None, script)
+    }
+
+    /// The same, but it hangs up after as many bytes of a request's body as `cut` says of its head. The
+    /// script sees what has arrived until then; its answer is lost.
+    pub(crate) fn start_cutting(
+        cut: impl Fn(&Seen) -> Option<usize> + Send + Sync + 'static,
+        script: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let seen = Arc::new(Mutex::new(Vec::new()));
         let (log, script) = (Arc::clone(&seen), Arc::new(script));
+        let cut = Arc::new(cut);
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                let (log, script) = (Arc::clone(&log), Arc::clone(&script));
-                std::thread::spawn(move || serve(stream.unwrap(), &log, &*script));
+                let (log, script, cut) = (Arc::clone(&log), Arc::clone(&script), Arc::clone(&cut));
+                std::thread::spawn(move || serve(stream.unwrap(), &log, &*cut, &*script));
             }
         });
         Self { base, seen }
@@ -89,12 +120,21 @@ impl Scripted {
     }
 }
 
-fn serve(stream: TcpStream, log: &Mutex<Vec<Seen>>, script: &dyn Fn(&Seen) -> Reply) {
+fn serve(
+    stream: TcpStream,
+    log: &Mutex<Vec<Seen>>,
+    cut: &dyn Fn(&Seen) -> Option<usize>,
+    script: &dyn Fn(&Seen) -> Reply,
+) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
-    let Some(request) = read(&mut reader) else { return };
-    let reply = script(&request);
+    let Some((request, is_cut)) = read(&mut reader, cut) else { return };
+    let mut reply = script(&request);
+    reply.hung_up |= is_cut && !reply.early;
     let head = request.method == "HEAD";
     log.lock().unwrap().push(request);
+    if reply.hung_up {
+        return;
+    }
     if reply.silent {
         // Holds the connection until the client gives up.
         let ended = reader.read(&mut [0]);
@@ -115,23 +155,47 @@ fn serve(stream: TcpStream, log: &Mutex<Vec<Seen>>, script: &dyn Fn(&Seen) -> Re
     if written.is_ok() && !head {
         drop(stream.write_all(&reply.body));
     }
+    if reply.early {
+        // To close with bytes unread would reset the connection, and the answer could be lost.
+        drop(stream.shutdown(Shutdown::Write));
+        drop(std::io::copy(&mut reader, &mut std::io::sink()));
+    }
 }
 
-fn read(reader: &mut impl BufRead) -> Option<Seen> {
-    let mut line = String::new();
-    reader.read_line(&mut line).ok()?;
+/// The request, and whether it was cut.
+fn read(reader: &mut impl BufRead, cut: &dyn Fn(&Seen) -> Option<usize>) -> Option<(Seen, bool)> {
+    let line = read_line(reader)?;
     let mut words = line.split_whitespace().map(str::to_owned);
     let (method, target) = (words.next()?, words.next()?);
     let mut headers = Vec::new();
     loop {
-        let mut line = String::new();
-        reader.read_line(&mut line).ok()?;
-        let Some((name, value)) = line.trim_end().split_once(':') else { break };
+        let line = read_line(reader)?;
+        let Some((name, value)) = line.split_once(':') else { break };
         headers.push((name.to_owned(), value.trim().to_owned()));
     }
     let mut seen = Seen { method, target, headers, body: Vec::new() };
+    if seen.header("transfer-encoding") == Some("chunked") {
+        loop {
+            let size = usize::from_str_radix(&read_line(reader)?, 16).unwrap();
+            let mut chunk = vec![0; size];
+            reader.read_exact(&mut chunk).ok()?;
+            read_line(reader)?;
+            if size == 0 {
+                return Some((seen, false));
+            }
+            seen.body.extend(chunk);
+        }
+    }
     let length: usize = seen.header("content-length").map_or(0, |length| length.parse().unwrap());
-    seen.body.resize(length, 0);
+    let cut = cut(&seen).filter(|cut| *cut < length);
+    seen.body.resize(cut.unwrap_or(length), 0);
     reader.read_exact(&mut seen.body).ok()?;
-    Some(seen)
+    Some((seen, cut.is_some()))
+}
+
+fn read_line(reader: &mut impl BufRead) -> Option<String> {
+    let mut line = String::new();
+    reader.read_line(&mut line).ok()?;
+    line.truncate(line.trim_end().len());
+    Some(line)
 }

@@ -2,17 +2,38 @@
 
 #![expect(clippy::unwrap_used, reason = "a test program: a failed unwrap is a failed test")]
 
-mod awkward;
+mod breaks;
+mod deletion;
+mod downloads;
 mod images;
+mod lists;
+mod manifests;
+mod mounts;
+mod ping;
+mod real;
+mod retries;
 #[expect(dead_code, reason = "shared with tests that need more of it")]
 #[path = "../../../outbound/tests/it/scripted.rs"]
 mod scripted;
+mod session;
 mod sign_in;
+mod tokens;
+mod uploads;
+
+use std::time::Duration;
 
 use hythe_oci::{Algorithm, Digest, RepositoryName};
 use hythe_outbound::{Outbound, Url};
 use hythe_remote::{Credentials, Remote, RetryPolicy};
 use scripted::Scripted;
+
+/// Repeats as the default does, but in no time.
+const QUICK: RetryPolicy = RetryPolicy {
+    attempts: 4,
+    first_wait: Duration::from_millis(1),
+    longest_wait: Duration::from_millis(4),
+    patience: Duration::from_secs(10),
+};
 
 fn ada() -> Credentials {
     Credentials::Password { user: "ada".to_owned(), secret: "topsecret".into() }
@@ -20,9 +41,13 @@ fn ada() -> Credentials {
 
 fn remote(registry: &Scripted, credentials: &Credentials) -> Remote {
     let outbound = Outbound::builder().build().unwrap();
-    let remote = Remote::new(outbound, &Url::parse(&registry.base).unwrap(), credentials).unwrap();
-    // What a test does not expect to be repeated shall fail at once.
-    remote.with_policy(RetryPolicy::NONE)
+    let base = Url::parse(&registry.base).unwrap();
+    Remote::new(outbound, &base, credentials).unwrap().with_retries(QUICK)
+}
+
+/// A registry that lets everybody in.
+fn open(registry: &Scripted) -> Remote {
+    remote(registry, &Credentials::Anonymous)
 }
 
 fn repository() -> RepositoryName {

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::TryStreamExt as _;
-use hythe_remote::{Credentials, Expected, RemoteError, chunks};
+use hythe_remote::{Credentials, RemoteError, in_memory};
 
 use crate::scripted::{Reply, Scripted, Seen};
 use crate::{ada, digest, remote, repository, was_trusted};
@@ -154,8 +154,7 @@ async fn an_upload_sent_elsewhere_goes_without_credentials() {
         _ => Reply::new(401).header("WWW-Authenticate", r#"Basic realm="registry""#),
     });
     let remote = remote(&registry, &ada());
-    let blob = Expected { digest: digest(b"abc"), size: 3 };
-    remote.push_blob(&repository(), blob, |_| chunks("abc".into())).await.unwrap();
+    remote.push_blob(&repository(), &digest(b"abc"), 3, in_memory("abc".into())).await.unwrap();
     let seen = store.seen();
     assert_eq!(seen[0].body, b"abc");
     assert!(seen[0].target.starts_with("/upload?session=1&digest=sha256%3A"), "{}", seen[0].target);

@@ -3,7 +3,7 @@
 use hythe_client::image::RemoteImage;
 use hythe_client::transfer::Target;
 use hythe_oci::{Digest, Reference, Tag};
-use hythe_remote::Deleted;
+use hythe_remote::RemoteError;
 use serde::Serialize;
 
 use super::Place;
@@ -61,10 +61,9 @@ async fn one_tag(target: &Target, image: &RemoteImage, tag: &Tag, dry_run: bool)
     let reference = Reference::Tag(tag.clone());
     let found = target.remote().resolve(target.repository(), &reference).await.map_err(failed)?;
     if !dry_run {
-        match target.remote().delete_manifest(target.repository(), &reference).await.map_err(failed)? {
-            Deleted::Done => {}
-            Deleted::Absent => return Err(gone(image)),
-            Deleted::Unsupported => {
+        match target.remote().delete_tag(target.repository(), tag).await {
+            Ok(()) => {}
+            Err(RemoteError::Unsupported { .. }) => {
                 let sentence = format!("{} removes no tag by itself", image.registry());
                 return Err(Failure::new(Exit::Failed, sentence).hint(format!(
                     "{}@{} removes the image with all its tags",
@@ -72,6 +71,7 @@ async fn one_tag(target: &Target, image: &RemoteImage, tag: &Tag, dry_run: bool)
                     found.digest
                 )));
             }
+            Err(error) => return Err(failed(error)),
         }
     }
     Ok(Removed { image: image.as_docker_url(false), digest: None, tags: vec![tag.clone()], dry_run })
@@ -93,20 +93,15 @@ async fn whole(
         return Err(Failure::new(Exit::Conflict, sentence).hint("look at it again with `hythe digest`"));
     }
     if !dry_run {
-        let reference = Reference::Digest(digest);
-        match target.remote().delete_manifest(target.repository(), &reference).await.map_err(failed)? {
-            Deleted::Done => {}
-            Deleted::Absent => return Err(gone(image)),
-            Deleted::Unsupported => {
+        match target.remote().delete_manifest(target.repository(), &digest).await {
+            Ok(()) => {}
+            Err(RemoteError::Unsupported { .. }) => {
                 return Err(Failure::new(Exit::Failed, format!("{} removes no images", image.registry())));
             }
+            Err(error) => return Err(failed(error)),
         }
     }
     Ok(Removed { image: image.as_docker_url(false), digest: Some(digest), tags, dry_run })
-}
-
-fn gone(image: &RemoteImage) -> Failure {
-    Failure::new(Exit::NotFound, format!("There is no {} to remove", image.as_docker_url(false)))
 }
 
 pub(in crate::commands) async fn tag(arguments: TagArguments, printer: Printer) -> Result<(), Failure> {

@@ -1,5 +1,6 @@
 //! `hythe tags`, `hythe digest`, `hythe size`: what a registry of any kind says of a repository or an image.
 
+use futures_util::TryStreamExt as _;
 use hythe_client::image::RemoteImage;
 use hythe_client::transfer::{ImageSize, Target};
 use serde::Serialize;
@@ -20,7 +21,8 @@ struct Told {
 
 pub(in crate::commands) async fn tags(arguments: ImageArguments, printer: Printer) -> Result<(), Failure> {
     let (target, _) = reached(arguments, printer).await?;
-    let tags = target.remote().tags(target.repository()).map_err(failed)?.all().await.map_err(failed)?;
+    let pages = target.remote().tags(target.repository()).map_err(failed)?;
+    let tags: Vec<hythe_oci::Tag> = pages.into_stream().try_collect().await.map_err(failed)?;
     printer.table(&tags, &["tag"], tags.iter().map(|tag| vec![tag.to_string()]))
 }
 

@@ -7,7 +7,7 @@ use hythe_client::sample::{Image, Part};
 use hythe_client::{Api, ApiError, Credentials};
 use hythe_oci::{Manifest, NameError, ProjectName, Reference, RepositoryName, TagError};
 use hythe_outbound::{Outbound, Url};
-use hythe_remote::{Expected, Remote, RemoteError, chunks};
+use hythe_remote::{Remote, RemoteError, in_memory};
 
 use super::narrator::Narrator;
 use super::place::Password;
@@ -94,14 +94,12 @@ impl Demonstration {
             transfer.end("exists already");
             return Ok(());
         }
-        let (moving, bytes) = (transfer.clone(), part.bytes.clone());
+        let (moving, whole) = (transfer.clone(), in_memory(part.bytes.clone()));
         let content = move |offset| {
             let moving = moving.clone();
-            let rest = bytes.slice(usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len())..);
-            chunks(rest).inspect(move |chunk| moving.moved(chunk.as_ref().map_or(0, bytes::Bytes::len)))
+            whole(offset).inspect(move |chunk| moving.moved(chunk.as_ref().map_or(0, bytes::Bytes::len)))
         };
-        let blob = Expected { digest: part.digest, size: part.size() };
-        let pushed = self.administrator.push_blob(&self.repository, blob, content);
+        let pushed = self.administrator.push_blob(&self.repository, &part.digest, part.size(), content);
         pushed.await.map_err(failed)?;
         transfer.end("pushed");
         Ok(())

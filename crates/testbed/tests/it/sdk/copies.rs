@@ -1,5 +1,6 @@
 //! Copying from registry to registry: all platforms, with what refers to the image.
 
+use futures_util::TryStreamExt as _;
 use hythe_client::progress::{Event, Reporter};
 use hythe_client::transfer::{CopyOptions, Target};
 use hythe_oci::Reference;
@@ -61,7 +62,9 @@ fn to_another_registry_and_back_it_stays_the_same() {
     let copied = copy(&scene.target(), &there, &all, CopyOptions::default());
     assert!(copied.sent > 0);
     // This registry keeps no list of referrers: it lies under the fallback tag.
-    let tags = run(async { there.remote().tags(there.repository()).unwrap().all().await.unwrap() });
+    let tags: Vec<hythe_oci::Tag> = run(async {
+        there.remote().tags(there.repository()).unwrap().into_stream().try_collect().await.unwrap()
+    });
     assert!(tags.iter().any(|tag| tag.as_str().starts_with("sha256-")), "{tags:?}");
     assert_eq!(copy(&there, &back, &all, CopyOptions::default()).digest.to_string(), whole);
     let path = format!("/v2/{}/manifests/{sbom}", back.repository());

@@ -10,9 +10,11 @@
 
 pub mod account;
 mod api;
+mod container_registry;
 pub mod credentials;
 pub mod engine;
 mod error;
+mod failure;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod image;
@@ -24,7 +26,9 @@ mod source;
 pub mod transfer;
 
 pub use api::{Api, Pages};
+pub use container_registry::{ContainerRegistry, DockerLogin, LoginMethod, NamedImage, Naming};
 pub use error::{ApiError, Refused};
+pub use failure::ClientError;
 pub use hythe_remote::Credentials;
 pub use source::{Platform, PlatformError, SourceError};
 

@@ -1,6 +1,6 @@
 //! Access tokens in use: buying one within a session, and the session that a shown one makes.
 //!
-//! Invariants: a bought token holds no scope and lives no longer than the session it was bought in. A token opens
+//! Invariants: a bought token holds no scope that its session does not cover, and lives no longer than it. A token opens
 //! nothing once its user is deleted or their password changed: the user's row is asked at every use, through a cache
 //! that cannot disagree with the records.
 
@@ -18,7 +18,8 @@ const LEEWAY: Duration = Duration::from_secs(5);
 
 impl Identity {
     /// Makes an access token for the caller of `session` that holds `scopes`, which the caller's rights were already
-    /// asked for, as far as the session's own scopes allow. Whatever is left of them, the token stands for no more.
+    /// asked for, as far as the session's own scopes allow; a session that stands for all of its caller allows all.
+    /// Whatever is left of them, the token stands for no more.
     ///
     /// It lives for the configured time (at least 300 s), or until the session's own token ends.
     ///
@@ -26,8 +27,9 @@ impl Identity {
     /// [`IdentityError::Ended`] when the session's own token has ended; else a fault of the service.
     pub fn issue_access(&self, session: &Session, scopes: &ScopeSet) -> Result<AccessToken, IdentityError> {
         let allowed = match &session.scopes {
-            Some(held) => scopes.intersect(held),
-            None => scopes.clone(),
+            // A token that stands for its user buys what the user's password buys, until its own end.
+            Some(held) if !session.whole => scopes.intersect(held),
+            _ => scopes.clone(),
         };
         self.issue(session, &allowed, false)
     }

@@ -2,6 +2,7 @@
 
 use hythe_identity::{Caller, IdentityError, Session, SignInError, TOKEN_USER_NAME, TokenError};
 use hythe_oci::ScopeSet;
+use secrecy::ExposeSecret as _;
 
 use crate::house::{HERE, House, PASSWORD, name};
 
@@ -115,6 +116,25 @@ async fn a_token_as_password_stays_as_narrow_as_it_is() {
     }
     let whole = house.sign_in("ada", &token).await;
     assert!(matches!(whole, Err(SignInError::TokenTooNarrow)));
+}
+
+#[tokio::test]
+async fn a_token_that_stands_for_its_user_buys_scopes_until_its_own_end() {
+    let house = House::new().await;
+    house.user("ada").await;
+    let ada = house.identity.authenticate_basic("ada", &PASSWORD.into(), HERE).await.unwrap();
+    let whole = house.identity.issue_identity(&ada).unwrap();
+    house.later(200);
+    let session = house.identity.authenticate_basic("ada", &whole.token, HERE).await.unwrap();
+    let bought = house.identity.issue_access(&session, &ScopeSet::parse([SCOPES])).unwrap();
+    assert_eq!(bought.scopes, ScopeSet::parse([SCOPES]));
+    assert_eq!(bought.expires_in, 100, "no longer than the token it was bought with");
+    // What was bought for images buys nothing else.
+    let narrow = house.identity.verify_token(bought.token.expose_secret()).await.unwrap();
+    assert!(!narrow.whole);
+    let name_alone = house.identity.issue_identity(&narrow).unwrap();
+    let session = house.identity.verify_token(name_alone.token.expose_secret()).await.unwrap();
+    assert!(!session.whole);
 }
 
 #[tokio::test]

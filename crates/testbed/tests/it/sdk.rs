@@ -2,6 +2,7 @@
 
 mod copies;
 mod engines;
+mod project;
 mod pulls;
 mod pushes;
 mod readiness;

@@ -4,6 +4,7 @@
 //! how the input arrived in pieces; memory is bounded by a few blocks, whatever the layer's size.
 
 mod deflate;
+mod zstd;
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -17,9 +18,6 @@ use tokio::sync::oneshot;
 
 /// Input of one independent piece of work. Larger ones compress a little better, smaller ones need less memory.
 const BLOCK: usize = 1024 * 1024;
-
-/// The effort that tools spend on layers by default.
-const ZSTD_LEVEL: i32 = 3;
 
 /// How a layer is compressed on its way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -83,25 +81,16 @@ pub fn pack(
             None => Ok(None),
         }
     });
-    let packed = blocks
-        .map(move |work| async move {
-            match work? {
-                Work::Block(block) => {
-                    let packed = blocking(move || compress(compression, &block)).await??;
-                    Ok::<_, io::Error>(Piece { bytes: packed, end: None })
-                }
-                Work::End(end) => Ok(Piece { bytes: trailer(compression, &end)?, end: Some(end) }),
-            }
-        })
-        .buffered(threads);
-    let head = stream::iter([Ok(Piece { bytes: header(compression), end: None })]);
+    let packed = match compression {
+        Compression::Gzip => gzip(blocks, threads).boxed(),
+        Compression::Zstd => zstd::packed(blocks.boxed(), threads),
+    };
     let output = Output { hasher: Hasher::new(Algorithm::Sha256), size: 0, told: Some(told) };
-    let stream =
-        stream::try_unfold((head.chain(packed).boxed(), output), |(mut pieces, output)| async move {
-            let Some(piece) = pieces.try_next().await? else { return Ok::<_, io::Error>(None) };
-            let output = output.pass(&piece).await?;
-            Ok(Some((piece.bytes, (pieces, output))))
-        });
+    let stream = stream::try_unfold((packed, output), |(mut pieces, output)| async move {
+        let Some(piece) = pieces.try_next().await? else { return Ok::<_, io::Error>(None) };
+        let output = output.pass(&piece).await?;
+        Ok(Some((piece.bytes, (pieces, output))))
+    });
     Packing { stream: stream.try_filter(|bytes| std::future::ready(!bytes.is_empty())).boxed(), outcome }
 }
 
@@ -205,29 +194,22 @@ impl Output {
     }
 }
 
-/// What stands before the first block.
-fn header(compression: Compression) -> Bytes {
-    match compression {
-        Compression::Gzip => Bytes::from_static(&deflate::HEADER),
-        Compression::Zstd => Bytes::new(),
-    }
-}
-
-fn compress(compression: Compression, block: &[u8]) -> io::Result<Bytes> {
-    match compression {
-        Compression::Gzip => deflate::block(block),
-        Compression::Zstd => Ok(zstd::bulk::compress(block, ZSTD_LEVEL)?.into()),
-    }
-}
-
-/// What stands behind the last block.
-fn trailer(compression: Compression, end: &End) -> io::Result<Bytes> {
-    match compression {
-        Compression::Gzip => Ok(deflate::trailer(end.crc, end.size)),
-        // Frames of zstd stand for themselves, but nothing at all is no frame.
-        Compression::Zstd if end.size == 0 => Ok(zstd::bulk::compress(b"", ZSTD_LEVEL)?.into()),
-        Compression::Zstd => Ok(Bytes::new()),
-    }
+/// Blocks compressed side by side, put together in their order.
+fn gzip(
+    blocks: impl Stream<Item = io::Result<Work>> + Send + 'static,
+    threads: usize,
+) -> impl Stream<Item = io::Result<Piece>> + Send {
+    let head = stream::iter([Ok(Piece { bytes: Bytes::from_static(&deflate::HEADER), end: None })]);
+    let packed = blocks.map(|work| async move {
+        match work? {
+            Work::Block(block) => {
+                let bytes = blocking(move || deflate::block(&block)).await??;
+                Ok(Piece { bytes, end: None })
+            }
+            Work::End(end) => Ok(Piece { bytes: deflate::trailer(end.crc, end.size), end: Some(end) }),
+        }
+    });
+    head.chain(packed.buffered(threads))
 }
 
 /// Work that takes a processor for a while.
@@ -255,7 +237,7 @@ mod tests {
         match compression {
             // One member: what follows would be left unread.
             Compression::Gzip => flate2::bufread::GzDecoder::new(bytes).read_to_end(&mut out).unwrap(),
-            Compression::Zstd => zstd::Decoder::new(bytes).unwrap().read_to_end(&mut out).unwrap(),
+            Compression::Zstd => ::zstd::Decoder::new(bytes).unwrap().read_to_end(&mut out).unwrap(),
         };
         out
     }

@@ -103,7 +103,7 @@ fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
 
 fn blob_key(diff_id: &Digest, compression: Compression) -> String {
     // The recipe is part of the key: another one makes other bytes.
-    format!("blobs/{}-{}-1", diff_id.hex(), compression.name())
+    format!("blobs/{}-{}-2", diff_id.hex(), compression.name())
 }
 
 fn config_key(digest: &Digest) -> String {

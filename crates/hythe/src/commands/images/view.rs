@@ -124,7 +124,7 @@ async fn bars(mut events: Events) {
             (_, Some(retry)) => format!("{}; trying again", retry.reason),
             _ => {
                 let rate = indicatif::DecimalBytes(per_second(&sum));
-                format!("{rate}/s, {} of {} blobs", totals.settled, totals.layers)
+                format!("{rate}/s, {} of {}", totals.settled, totals.layers)
             }
         });
     }

@@ -7,8 +7,13 @@ use std::io;
 use bytes::Bytes;
 use flate2::{Compress, Compression, FlushCompress, Status};
 
-/// The effort that tools spend on layers by default.
-const LEVEL: u32 = 6;
+/// The effort. Tools spend 6 on layers by default, which takes 1.3 to 1.6 times as long for 1 % (programs) to 4 % (text)
+/// less.
+const LEVEL: u32 = 4;
+
+/// How much of a block is looked at, in so many places, before it is compressed.
+const SAMPLE: usize = 16 * 1024;
+const SAMPLES: usize = 4;
 
 /// No name, no time, an unknown system.
 pub(super) const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
@@ -16,9 +21,29 @@ pub(super) const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
 /// An empty final block with fixed codes.
 const FINAL: [u8; 2] = [3, 0];
 
-/// Compresses a block; it refers to nothing before it.
+/// Compresses a block; it refers to nothing before it. What does not shrink (images, archives, keys) is stored as it is:
+/// to find that out by compressing takes longer than anything else.
 pub(super) fn block(input: &[u8]) -> io::Result<Bytes> {
-    let mut state = Compress::new(Compression::new(LEVEL), false);
+    let level = if shrinks(input)? { Compression::new(LEVEL) } else { Compression::none() };
+    compressed(input, level).map(Bytes::from)
+}
+
+/// Whether a few samples become smaller. Longer ones would tell no more: deflate looks back 32 KiB at most.
+fn shrinks(input: &[u8]) -> io::Result<bool> {
+    if input.len() <= SAMPLE * SAMPLES {
+        return Ok(true);
+    }
+    let step = input.len() / SAMPLES;
+    for sample in input.chunks(step).filter_map(|part| part.get(..SAMPLE)) {
+        if compressed(sample, Compression::fast())?.len() < SAMPLE / 64 * 63 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn compressed(input: &[u8], level: Compression) -> io::Result<Vec<u8>> {
+    let mut state = Compress::new(level, false);
     // A little more than what does not compress takes.
     let mut output = Vec::with_capacity(input.len() + input.len() / 1000 + 64);
     loop {
@@ -28,7 +53,7 @@ pub(super) fn block(input: &[u8]) -> io::Result<Bytes> {
         // There is room left only when everything, the flush included, is out.
         if status == Status::Ok && output.len() < output.capacity() && state.total_in() == input.len() as u64
         {
-            return Ok(output.into());
+            return Ok(output);
         }
         output.reserve(output.capacity() / 8 + 64);
     }
@@ -39,4 +64,22 @@ pub(super) fn trailer(crc: u32, size: u64) -> Bytes {
     // The size counts modulo 2^32.
     let [s0, s1, s2, s3, ..] = size.to_le_bytes();
     [&FINAL[..], &crc.to_le_bytes(), &[s0, s1, s2, s3]].concat().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_shrink_is_stored_and_what_shrinks_in_one_place_is_not() {
+        let mut generator = fastrand::Rng::with_seed(11);
+        let noise: Vec<u8> = (0..1 << 20).map(|_| generator.u8(..)).collect();
+        let stored = block(&noise).unwrap();
+        assert!(stored.len() > noise.len() && stored.len() < noise.len() + noise.len() / 1000);
+        // Stored blocks hold their bytes as they are.
+        assert!(stored.windows(64).any(|window| window == &noise[..64]));
+        let mut half = noise;
+        half[1 << 19..].fill(b'x');
+        assert!(block(&half).unwrap().len() < 600_000);
+    }
 }

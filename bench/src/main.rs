@@ -6,12 +6,15 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the table is what this program is for")]
 
+mod command;
 mod floor;
 mod http;
+mod image;
 mod load;
 mod machine;
 mod process;
 mod registry;
+mod relay;
 mod rows;
 mod servers;
 mod table;
@@ -20,15 +23,31 @@ use std::process::ExitCode;
 
 use servers::Place;
 
-const FAMILIES: &[&str] =
-    &["pull", "tls", "manifests", "token", "push", "small-blobs", "tags", "pages", "memory", "large"];
+const FAMILIES: &[&str] = &[
+    "pull",
+    "tls",
+    "manifests",
+    "token",
+    "push",
+    "small-blobs",
+    "tags",
+    "pages",
+    "memory",
+    "client-docker",
+    "client-layout",
+    "client-relay",
+    "client-resume",
+    "client-tags",
+    "client-memory",
+    "large",
+];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if let [first, kind, address, files, folder] = &arguments[..]
         && first == "floor"
     {
-        floor::serve(kind, address, files.as_ref(), folder.as_ref());
+        floor::run(kind, address, files.as_ref(), folder.as_ref());
         return ExitCode::SUCCESS;
     }
     let asked: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -51,6 +70,12 @@ fn main() -> ExitCode {
             "tags" => rows::small::tags(&place, rounds),
             "pages" => rows::lists::pages(&place, rounds),
             "memory" => rows::memory::all(&place),
+            "client-docker" => rows::client::docker::push(&place, rounds),
+            "client-layout" => rows::client::layout::push_and_pull(&place, rounds),
+            "client-relay" => rows::client::relay::pull(&place, rounds),
+            "client-resume" => rows::client::resume::push(&place),
+            "client-tags" => rows::client::tags::list(&place),
+            "client-memory" => rows::client::memory::all(&place),
             _ => rows::large::all(&place, number("HYTHE_BENCH_BLOBS", 1_000_000)),
         }
     }

@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use crate::http::{Connection, Take, Target};
 use crate::process::Process;
 
-const PASSWORD: &str = "bench-password-of-some-length";
+pub(crate) const PASSWORD: &str = "bench-password-of-some-length";
 
 /// A running server.
 pub(crate) struct Server {
@@ -192,7 +192,8 @@ impl Collector {
     }
 }
 
-fn hythe() -> Command {
+/// The measured program.
+pub(crate) fn hythe() -> Command {
     Command::new(program("HYTHE", &["target/dist/hythe"]).expect("build Hythe first"))
 }
 

@@ -1,5 +1,6 @@
 //! The workloads, a family a file.
 
+pub(crate) mod client;
 pub(crate) mod large;
 pub(crate) mod lists;
 pub(crate) mod manifests;

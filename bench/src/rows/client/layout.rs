@@ -1,0 +1,118 @@
+//! An image of twelve layers and a GiB, from and to an OCI layout: `hythe` beside skopeo, crane and regctl.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use super::{Client, Kind, best, lines};
+use crate::command::{Ran, run};
+use crate::image::{Layout, Text, check, layer};
+use crate::servers::Place;
+use crate::table::{Line, Mark, Reach, show};
+
+const LAYERS: u64 = 12;
+
+/// Of each file in a layer: noise does not shrink, the text to about a fifth.
+const HALF: usize = 72 << 20;
+
+/// The image that all of them move.
+pub(super) fn made(place: &Place) -> (Layout, String) {
+    let work = place.fresh("layers");
+    let text = Text::gather(2 * HALF);
+    let mut layout = Layout::new(work.join("image"));
+    for seed in 0..LAYERS {
+        let tar = layer(&work, 1000 + seed, HALF, &text);
+        layout.add(&tar);
+    }
+    let digest = layout.finish();
+    (layout, digest)
+}
+
+pub(crate) fn push_and_pull(place: &Place, rounds: usize) {
+    let (layout, digest) = made(place);
+    let clients = Client::all(place);
+    let names: Vec<_> =
+        clients.iter().map(|client| client.kind.name().to_owned()).chain(["floor".to_owned()]).collect();
+    let mut pushed: Vec<Vec<Ran>> = vec![Vec::new(); names.len()];
+    let mut pulled = pushed.clone();
+    for round in 0..=rounds {
+        for (side, client) in clients.iter().enumerate() {
+            // A fresh registry each time: nothing is there yet, and the disk never holds more than one image.
+            let server = place.hythe(false);
+            let address = server.target.address;
+            let image = "open/app:v1";
+            let ran = run(&mut client.push(&layout.folder, address, image), &client.log());
+            let folder = place.fresh("pulled").join("image");
+            let back = run(&mut client.pull(&folder, address, image), &client.log());
+            check(&folder, layout.layers());
+            if round > 0 {
+                pushed[side].push(ran);
+                pulled[side].push(back);
+            }
+            if client.kind == Kind::Hythe {
+                let ran = floor_push(place, &layout);
+                let back = floor_pull(place, &layout, address);
+                if round > 0 {
+                    pushed[names.len() - 1].push(ran);
+                    pulled[names.len() - 1].push(back);
+                }
+            }
+            let folder_of = server.folder.clone();
+            drop(server);
+            fs::remove_dir_all(folder_of).expect("the folder of the bench is writable");
+            fs::remove_dir_all(folder).expect("the folder of the bench is writable");
+        }
+    }
+    let conditions = format!("twelve layers, digests checked, {}", &digest[..19]);
+    for (work, rounds) in [("push from a layout", &pushed), ("pull to a layout", &pulled)] {
+        compare(work, &names, rounds, layout.bytes(), &conditions);
+    }
+}
+
+/// Prints times, then CPU: Hythe against the best of the others and against the floor.
+fn compare(work: &str, names: &[String], rounds: &[Vec<Ran>], bytes: u64, conditions: &str) {
+    let both = names.iter().zip(rounds).map(|(name, rounds)| lines(work, name, rounds, bytes, conditions));
+    let (times, cpus): (Vec<Line>, Vec<Line>) = both.map(|[time, cpu]| (time, cpu)).unzip();
+    let floor = names.len() - 1;
+    for (lines, most) in [(times, 1.0), (cpus, 0.8)] {
+        let mut marks = vec![Mark { of: 0, against: floor, reach: Reach::Told }];
+        marks.extend((1..floor).map(|against| Mark { of: 0, against, reach: Reach::Told }));
+        if let Some(best) = best(&lines, 1..floor) {
+            marks.retain(|mark| mark.against != best);
+            marks.push(Mark { of: 0, against: best, reach: Reach::AtMost(most) });
+        }
+        show(&lines, &marks);
+    }
+}
+
+fn floor(kind: &str, address: std::net::SocketAddr, files: &Path, folder: &Path, log: &Path) -> Ran {
+    let mut command = Command::new(std::env::current_exe().expect("a running program has a path"));
+    run(command.args(["floor", kind, &address.to_string()]).arg(files).arg(folder), log)
+}
+
+fn floor_push(place: &Place, layout: &Layout) -> Ran {
+    let folder = place.fresh("floor-push");
+    let server = place.floor("push", &folder);
+    let ran = floor(
+        "send",
+        server.target.address,
+        &layout.folder.join("blobs/sha256"),
+        &folder,
+        &folder.join("log"),
+    );
+    let stored = server.folder.clone();
+    drop(server);
+    fs::remove_dir_all(stored).expect("the folder of the bench is writable");
+    ran
+}
+
+fn floor_pull(place: &Place, layout: &Layout, registry: std::net::SocketAddr) -> Ran {
+    let folder = place.fresh("floor-pull");
+    let list = folder.join("list");
+    let paths: Vec<_> =
+        layout.layers().iter().map(|layer| format!("/v2/open/app/blobs/{}", layer.digest)).collect();
+    fs::write(&list, paths.join("\n")).expect("the folder of the bench is writable");
+    let ran = floor("fetch", registry, &list, &folder, &folder.join("log"));
+    fs::remove_dir_all(folder).expect("the folder of the bench is writable");
+    ran
+}

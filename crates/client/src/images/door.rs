@@ -40,10 +40,8 @@ impl Images {
             None => self.other_login(registry, repository).await,
         };
         let remote = Remote::new(outbound.clone(), &endpoint, &credentials)?;
-        let api = match self.is_hythe(registry, &endpoint, outbound).await? {
-            true => Some(Api::new(outbound.clone(), &endpoint, &credentials)?),
-            false => None,
-        };
+        let is_hythe = self.is_hythe(registry, &endpoint, outbound).await?;
+        let api = is_hythe.then(|| Api::new(outbound.clone(), &endpoint, &credentials)).transpose()?;
         let door = Door { remote, api };
         // Another program's login may be a token that ends, or be for this repository alone: it is asked for anew.
         if own.is_some() {

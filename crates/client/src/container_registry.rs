@@ -20,6 +20,7 @@ use crate::{Api, ApiError, ClientError, Credentials};
 
 /// How to log in to the registry with docker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum LoginMethod {
     /// With the user name and a token that ends and is renewed: [`ContainerRegistry::token`].
     UsernameToken,
@@ -39,6 +40,7 @@ impl LoginMethod {
 
 /// What `docker login -u USER --password-stdin` wants.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct DockerLogin {
     /// The user name.
     pub username: String,
@@ -48,6 +50,7 @@ pub struct DockerLogin {
 
 /// An image that was pushed.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct NamedImage {
     /// Its name in the project, with its tag: `solver:v1-0123456789`.
     pub name: String,
@@ -268,7 +271,7 @@ impl ContainerRegistry {
     async fn unique(&self, engine: &Engine, local: &str, digits: usize) -> Result<RemoteImage, ClientError> {
         let known = engine.inspect(local).await?.ok_or_else(|| ClientError::NoLocalImage {
             name: local.to_owned(),
-            engine: engine.address().kind,
+            engines: engine.address().kind.to_string(),
         })?;
         let local = LocalImage::parse(local)?;
         let path = local.path().as_str();

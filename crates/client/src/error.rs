@@ -11,6 +11,7 @@ const MAX_PROBLEM: usize = 64 * 1024;
 
 /// A call that did not lead to the result asked for.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum ApiError {
     /// No usable answer came.
     #[error(transparent)]
@@ -51,6 +52,7 @@ impl ApiError {
 
 /// A refusal of the server, or of a proxy before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Refused {
     /// The server that answered, as `scheme://host:port`.
     pub origin: String,

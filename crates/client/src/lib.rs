@@ -18,7 +18,9 @@ mod failure;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod image;
+pub mod images;
 pub mod pack;
+pub mod profiles;
 pub mod progress;
 pub mod sample;
 mod sink;
@@ -30,6 +32,7 @@ pub use container_registry::{ContainerRegistry, DockerLogin, LoginMethod, NamedI
 pub use error::{ApiError, Refused};
 pub use failure::ClientError;
 pub use hythe_remote::Credentials;
+pub use images::{Images, Within};
 pub use source::{Platform, PlatformError, SourceError};
 
 /// The examples of `docs/sdk.md` compile.

@@ -9,7 +9,7 @@ use crate::access_token::AccessTokens;
 use crate::error::IdentityError;
 use crate::fingerprint::FingerprintKey;
 use crate::live_users::LiveUsers;
-use crate::options::{IdentityOptions, SHORTEST_ACCESS_LIFETIME};
+use crate::options::IdentityOptions;
 use crate::password::Passwords;
 use crate::shares::Shares;
 use crate::signing_key::SigningKey;
@@ -55,7 +55,7 @@ impl Identity {
             throttle: Throttle::new(options.throttle, FingerprintKey::new()?),
             fingerprints: FingerprintKey::new()?,
             access_tokens: AccessTokens::new(&options.service, &key),
-            access_lifetime: options.access_lifetime.max(SHORTEST_ACCESS_LIFETIME),
+            access_lifetime: options.access_lifetime.max(options.shortest_access_lifetime),
             refresh_lifetime: options.refresh_lifetime,
             store,
         };

@@ -49,8 +49,11 @@ pub struct IdentityOptions {
     pub verify_lifetime: Duration,
     /// Limits of failed sign-ins.
     pub throttle: ThrottleLimits,
-    /// Lifetime of an access token; shorter than 300 s is taken as 300 s. Default 300 s.
+    /// Lifetime of an access token; shorter than `shortest_access_lifetime` is taken as that. Default 300 s.
     pub access_lifetime: Duration,
+    /// Clients take a life below a minute as a minute, and a long layer must not outlive its token by much: only tests, which
+    /// cannot wait, go below the default of 300 s.
+    pub shortest_access_lifetime: Duration,
     /// Lifetime of a refresh token, counted from its making. Default 90 days.
     pub refresh_lifetime: Duration,
 }
@@ -66,10 +69,11 @@ impl IdentityOptions {
             verify_lifetime: Duration::from_mins(5),
             throttle: ThrottleLimits::default(),
             access_lifetime: SHORTEST_ACCESS_LIFETIME,
+            shortest_access_lifetime: SHORTEST_ACCESS_LIFETIME,
             refresh_lifetime: Duration::from_hours(90 * 24),
         }
     }
 }
 
-/// Clients take anything below a minute as a minute, and a long layer must not outlive its token by much.
-pub(crate) const SHORTEST_ACCESS_LIFETIME: Duration = Duration::from_mins(5);
+/// The default of both.
+const SHORTEST_ACCESS_LIFETIME: Duration = Duration::from_mins(5);

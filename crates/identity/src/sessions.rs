@@ -74,9 +74,11 @@ impl Identity {
                 }
             }
         };
+        let stands_for_user = genuine.whole && caller.user().is_some();
         Ok(Session {
             caller,
-            scopes: Some(genuine.scopes.clone()),
+            // A token that stands for its user is no narrower than the user's password; it only ends.
+            scopes: (!stands_for_user).then(|| genuine.scopes.clone()),
             whole: genuine.whole,
             token: Some(genuine.id),
             expired: now > genuine.ends.plus(LEEWAY),

@@ -2,7 +2,7 @@
 //!
 //! Invariants: a password is checked against the hash in the records as they are now. Unknown names cost the same
 //! work as known ones and get the same answer. An access token given as password gives no more than it gives as
-//! Bearer: its own scopes, until its own end.
+//! Bearer: its own scopes, or all of its user when it was asked for without scopes, until its own end.
 
 use std::net::IpAddr;
 use std::sync::Arc;

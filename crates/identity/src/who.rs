@@ -94,7 +94,8 @@ impl FromStr for TokenId {
 pub struct Session {
     /// On whose behalf the request comes.
     pub caller: Caller,
-    /// The scopes of the access token; `None` when the whole identity was proved (Basic, or no credentials at all).
+    /// The scopes of the access token; `None` when the whole identity was proved (a password, a refresh token, an access
+    /// token that stands for its user, or no credentials at all).
     pub scopes: Option<ScopeSet>,
     /// Whether the session stands for all of its caller: a password, a refresh token, or a token that was asked for
     /// without scopes in such a session.

@@ -149,15 +149,16 @@ impl TokenState {
         Ok(answer)
     }
 
-    /// The refresh token that goes with the answer, if one is asked for and the session may have one: a whole
-    /// identity only, and whoever came with a refresh token keeps that one, so that its end stays its end.
+    /// The refresh token that goes with the answer, if one is asked for and the session may have one: after a
+    /// password or a refresh token only, and whoever came with a refresh token keeps that one, so that its end stays its end.
     async fn refresh_token(
         &self,
         session: &Session,
         secret: Option<&SecretString>,
         wish: &Wish,
     ) -> Result<Option<SecretString>, Refusal> {
-        let (true, None, Caller::User(user)) = (wish.offline, &session.scopes, &session.caller) else {
+        // An access token ends soon, so it buys nothing that lives on.
+        let (true, None, Caller::User(user)) = (wish.offline, &session.token, &session.caller) else {
             return Ok(None);
         };
         if let Some(secret) = secret.filter(|secret| secret.expose_secret().starts_with(REFRESH_PREFIX)) {

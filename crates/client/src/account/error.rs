@@ -10,6 +10,7 @@ use crate::Refused;
 
 /// A login or token that could not be had.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum AccountError {
     /// The server did not answer usably.
     #[error(transparent)]

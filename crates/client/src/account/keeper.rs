@@ -18,6 +18,7 @@ const LONGEST_LIFE: u64 = 24 * 3600;
 
 /// An access token of a Hythe server that stands for its user, as Bearer or in the place of the password.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct AccessToken {
     /// The user's name.
     pub username: String,

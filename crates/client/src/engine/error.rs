@@ -8,6 +8,7 @@ use super::EngineKind;
 
 /// An engine that could not be used, or that refused.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum EngineError {
     /// Nothing answers there.
     #[error("{engine} does not answer at {}: {reason}; check that it runs and that you may use its socket", socket.display())]

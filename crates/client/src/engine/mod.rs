@@ -111,6 +111,7 @@ impl EngineAddress {
 
 /// What an engine knows of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct EngineImage {
     /// The engine's name for it: the digest of its configuration, or where the engine keeps images as containerd does,
     /// of its manifest or index.

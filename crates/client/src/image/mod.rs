@@ -17,6 +17,7 @@
 
 #[cfg(test)]
 pub(crate) mod arbitrary;
+mod cluster;
 mod error;
 mod local;
 mod profile;
@@ -27,9 +28,10 @@ mod tag;
 mod unique;
 mod uri;
 
+pub use cluster::{Cluster, ClusterName};
 pub use error::ImageNameError;
 pub use local::LocalImage;
-pub use profile::{Cluster, ClusterName, Profile};
+pub use profile::Profile;
 pub use reference::ImageReference;
 pub(crate) use registry::HostPort;
 pub use registry::{DOCKER_HUB, Registry, Scheme};

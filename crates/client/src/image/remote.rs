@@ -6,8 +6,8 @@ use hythe_oci::{Digest, ProjectName, Reference, RepositoryName, Tag};
 
 #[cfg(doc)]
 use super::Profile;
+use super::cluster::ClusterName;
 use super::error::{ImageNameError, bad_name};
-use super::profile::ClusterName;
 use super::reference::{ImageReference, push_tail, reference};
 use super::registry::Registry;
 use super::uri::ImageUri;
@@ -83,6 +83,11 @@ impl RemoteImage {
             tag: reference.tag().cloned(),
             digest: reference.digest().copied(),
         }
+    }
+
+    /// An image of a repository that lies in no project, as its registry wrote it.
+    pub(super) fn stray(registry: Registry, repository: RepositoryName) -> Self {
+        Self { registry, repository, place: Place::External, tag: None, digest: None }
     }
 
     pub(super) fn in_cluster(self, name: ClusterName) -> Self {

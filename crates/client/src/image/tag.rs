@@ -7,7 +7,7 @@ use serde::Serialize;
 pub struct Tag {
     /// The tag.
     pub name: hythe_oci::Tag,
-    /// The distinct bytes of the image as the registry keeps it: manifests, configurations and (compressed)
-    /// layers of all its platforms. `None` where the registry was not asked or does not tell.
+    /// The bytes of the image as the registry keeps it: configurations and (compressed) layers of all its platforms, each
+    /// blob counted once. `None` where the registry was not asked.
     pub size: Option<u64>,
 }

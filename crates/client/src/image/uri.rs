@@ -6,8 +6,8 @@ use std::str::FromStr;
 use hythe_oci::{Digest, RepositoryName, Tag};
 use percent_encoding::percent_decode_str;
 
+use super::cluster::ClusterName;
 use super::error::{ImageNameError, bad_uri};
-use super::profile::ClusterName;
 use super::reference::{Tail, push_tail};
 use super::{IMAGE_NAME_BYTES, RemoteImage};
 

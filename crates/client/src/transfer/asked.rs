@@ -16,6 +16,7 @@ const AT_ONCE: usize = 8;
 
 /// The size of an image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct ImageSize {
     /// Its manifest or index.
     pub digest: Digest,
@@ -27,6 +28,7 @@ pub struct ImageSize {
 
 /// The size of one platform's image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct PlatformSize {
     /// What it runs on; `None` when nobody said so.
     pub platform: Option<String>,

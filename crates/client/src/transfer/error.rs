@@ -12,6 +12,7 @@ use crate::source::SourceError;
 
 /// A transfer that did not come to its end.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum TransferError {
     /// The registry refused, failed, or cannot be understood.
     #[error(transparent)]

@@ -42,6 +42,7 @@ pub struct PullOptions {
 
 /// An image that was pulled.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Pulled {
     /// The digest of the manifest or index that is here now.
     pub digest: Digest,

@@ -49,6 +49,7 @@ impl PushOptions {
 
 /// An image that was pushed.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Pushed {
     /// The digest of its manifest or index.
     pub digest: Digest,

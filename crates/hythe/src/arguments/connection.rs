@@ -3,14 +3,23 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use hythe_client::image::ClusterName;
 use url::Url;
+
+use super::profile::cluster;
 
 /// Which server.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Server {
-    /// The server, for example `https://registry.example.org` [default: the one last logged in to].
+    /// The server, for example `https://registry.example.org` [default: that of the profile, else the one last logged in
+    /// to].
     #[arg(long = "server", env = "HYTHE_SERVER", value_name = "URL", value_parser = server)]
     pub(crate) url: Option<Url>,
+    /// The profile whose server, project and certificate authority are used [default: `HYTHE_PROFILE`, else that of
+    /// `hythe profile use`].
+    // Not read from the environment here: `HYTHE_SERVER` goes before `HYTHE_PROFILE`, and after this flag.
+    #[arg(long, value_name = "NAME", value_parser = cluster)]
+    pub(crate) profile: Option<ClusterName>,
     /// Certificate authority (PEM) to trust besides the system's.
     #[arg(long, env = "HYTHE_CA", value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
@@ -46,9 +55,8 @@ pub(crate) struct LoginArguments {
 /// `hythe logout`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct LogoutArguments {
-    /// The server to forget [default: the one last logged in to].
-    #[arg(long, env = "HYTHE_SERVER", value_name = "URL", value_parser = server)]
-    pub(crate) server: Option<Url>,
+    #[command(flatten)]
+    pub(crate) server: Server,
 }
 
 /// Where a new password for somebody comes from.
@@ -60,7 +68,7 @@ pub(crate) struct NewPassword {
 }
 
 /// Reads a server's URL; a bare `host:port` means https, or http on this very machine.
-fn server(text: &str) -> Result<Url, String> {
+pub(crate) fn server(text: &str) -> Result<Url, String> {
     let spelled = if text.contains("://") {
         text.to_owned()
     } else if is_loopback(text) {

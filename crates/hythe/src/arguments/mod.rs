@@ -7,8 +7,10 @@ mod connection;
 mod images;
 mod maintenance;
 mod objects;
+mod profile;
 mod serve;
 
+pub(crate) use connection::server as server_url;
 pub(crate) use connection::{Connection, LoginArguments, LogoutArguments, NewPassword, Server};
 pub(crate) use images::{
     CopyArguments, ImageArguments, ListArguments, LocalSource, ProgressForm, PullArguments, PushArguments,
@@ -20,6 +22,7 @@ pub(crate) use maintenance::{
 pub(crate) use objects::{
     Days, MemberCommand, ProjectCommand, RepositoryCommand, UploadCommand, UserCommand,
 };
+pub(crate) use profile::ProfileCommand;
 pub(crate) use serve::{ConfigSource, QuickstartArguments, ServeArguments};
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
@@ -110,6 +113,9 @@ pub(crate) enum Command {
     Login(LoginArguments),
     /// Forget the login of a server.
     Logout(LogoutArguments),
+    /// List, add, change and remove profiles: names for the registries you work with.
+    #[command(subcommand)]
+    Profile(ProfileCommand),
     /// Collect garbage now: in the running server, or in the folder when none runs.
     Gc(GcArguments),
     /// Check everything that is kept: in the running server, or in the folder when none runs.

@@ -10,7 +10,7 @@ use url::Url;
 
 use super::docker;
 use super::session::{Session, no_account, outbound, password, refused, server};
-use crate::arguments::{Connection, LoginArguments, LogoutArguments, Server};
+use crate::arguments::{Connection, LoginArguments, LogoutArguments};
 use crate::failure::Failure;
 use crate::helper::key_of;
 use crate::printer::Printer;
@@ -69,7 +69,7 @@ pub(super) async fn whoami(connection: Connection, printer: Printer) -> Result<(
 
 pub(super) fn logout(arguments: LogoutArguments, printer: Printer) -> Result<(), Failure> {
     let mut stored = OwnLogins::load().map_err(no_account)?;
-    let server = server(&Server { url: arguments.server, ca: None }, &stored)?;
+    let server = server(&arguments.server, &stored)?;
     let was_signed_in = stored.forget(&server).map_err(no_account)?;
     let sentence = if was_signed_in {
         format!("Forgot the login of {server}")

@@ -8,6 +8,7 @@ mod gc;
 mod images;
 mod login;
 mod maintenance;
+mod profile;
 mod project;
 mod quickstart;
 mod repository;
@@ -78,6 +79,7 @@ pub(crate) fn run(arguments: Arguments, printer: Printer) -> Result<(), Failure>
         Command::Upload(command) => asking(&global, upload::run(command, printer)),
         Command::Login(arguments) => asking(&global, login::login(arguments, printer)),
         Command::Logout(arguments) => login::logout(arguments, printer),
+        Command::Profile(command) => profile::run(command, printer),
     }
 }
 

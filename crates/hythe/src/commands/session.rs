@@ -1,14 +1,18 @@
 //! Which server a command asks, as whom, and what a refusal means for the exit code.
 
 use std::io::Read;
+use std::path::Path;
 
 use hythe_api::ProblemCode;
 use hythe_client::account::{AccountError, OwnLogin, OwnLogins};
+use hythe_client::image::ClusterName;
+use hythe_client::profiles::{Profiles, ProfilesError, StoredProfile};
 use hythe_client::{Api, ApiError, Credentials};
 use hythe_outbound::{Outbound, OutboundError};
 use secrecy::SecretString;
 use url::Url;
 
+use super::profile::{misnamed, no_profile};
 use crate::arguments::{Connection, NewPassword, Server};
 use crate::failure::{Exit, Failure, sentence};
 
@@ -41,10 +45,19 @@ impl Session {
     }
 }
 
-/// The HTTP client, trusting the extra authority if one is named.
+/// The HTTP client, trusting the extra authority if one is named, by the arguments or else by the profile.
 pub(super) fn outbound(arguments: &Server) -> Result<Outbound, Failure> {
+    let ca = match &arguments.ca {
+        Some(ca) => Some(ca.clone()),
+        None => profile(arguments)?.and_then(|profile| profile.ca),
+    };
+    trusting(ca.as_deref())
+}
+
+/// An HTTP client that trusts this authority besides the system's.
+pub(super) fn trusting(ca: Option<&Path>) -> Result<Outbound, Failure> {
     let mut builder = Outbound::builder();
-    if let Some(path) = &arguments.ca {
+    if let Some(path) = ca {
         let pem = std::fs::read(path).map_err(|error| {
             Failure::new(
                 Exit::Usage,
@@ -56,12 +69,48 @@ pub(super) fn outbound(arguments: &Server) -> Result<Outbound, Failure> {
     builder.build().map_err(|error| Failure::new(Exit::Usage, sentence(error)))
 }
 
-/// The server named by flag or environment, else the one last logged in to.
+/// The server named by flag or environment, else the profile's, else the one last logged in to.
 pub(super) fn server(arguments: &Server, stored: &OwnLogins) -> Result<Url, Failure> {
+    if let Some(profile) = profile(arguments)? {
+        return Ok(profile.server);
+    }
     arguments.url.as_ref().or_else(|| stored.latest()).cloned().ok_or_else(|| {
         Failure::new(Exit::Usage, "No server is named and none is logged in to")
             .hint("pass --server URL, set HYTHE_SERVER, or run `hythe login --server URL --username NAME`")
     })
+}
+
+/// The profile that decides, if one does. From the strongest: `--server` and `--profile` (which exclude each other),
+/// `HYTHE_SERVER`, `HYTHE_PROFILE`, the default of the profiles.
+pub(super) fn profile(arguments: &Server) -> Result<Option<StoredProfile>, Failure> {
+    let named = |name: &ClusterName| -> Result<Option<StoredProfile>, Failure> {
+        let profiles = Profiles::load().map_err(no_profile)?;
+        profiles.entry(name).cloned().map(Some).map_err(no_profile)
+    };
+    if let Some(name) = &arguments.profile {
+        if arguments.url.is_some() && !is_of_environment(arguments) {
+            return Err(Failure::new(Exit::Usage, "--server and --profile both name a server: give one"));
+        }
+        return named(name);
+    }
+    if arguments.url.is_some() {
+        return Ok(None);
+    }
+    if let Some(name) = std::env::var("HYTHE_PROFILE").ok().filter(|name| !name.is_empty()) {
+        return named(&ClusterName::parse(&name).map_err(misnamed)?);
+    }
+    match Profiles::load() {
+        Ok(profiles) => Ok(profiles.default_entry().cloned()),
+        // Then there are none.
+        Err(ProfilesError::NoPlace) => Ok(None),
+        Err(error) => Err(no_profile(error)),
+    }
+}
+
+/// Whether the server was named by the environment rather than by a flag; the parser of arguments does not tell.
+fn is_of_environment(arguments: &Server) -> bool {
+    let variable = std::env::var("HYTHE_SERVER").ok();
+    variable.and_then(|text| crate::arguments::server_url(&text).ok()) == arguments.url
 }
 
 /// Who to sign in as: the name given with the password of the environment, else the stored login, else
@@ -132,9 +181,7 @@ pub(super) fn no_account(error: AccountError) -> Failure {
         AccountError::Credentials(error) => refused(ApiError::Credentials(error)),
         AccountError::NoPlace { .. } => Failure::new(Exit::Usage, sentence(&error))
             .hint("or pass --server, --username and HYTHE_PASSWORD each time"),
-        AccountError::Unreadable { .. } | AccountError::File { .. } => {
-            Failure::new(Exit::Failed, sentence(&error))
-        }
+        _ => Failure::new(Exit::Failed, sentence(&error)),
     }
 }
 

@@ -19,6 +19,8 @@ const OTHERS: &[&str] = &[
     "HYTHE_LOG",
     "HYTHE_NEW_PASSWORD",
     "HYTHE_PASSWORD",
+    "HYTHE_PROFILE",
+    "HYTHE_PROJECT",
     "HYTHE_SERVER",
     "HYTHE_USERNAME",
 ];

@@ -47,13 +47,31 @@ pub(crate) fn registry_options(config: &Config) -> RegistryOptions {
 
 /// The options of sign-in.
 pub(crate) fn identity_options(config: &Config) -> IdentityOptions {
+    let defaults = IdentityOptions::new(SERVICE);
+    let short = short_access_lifetime();
+    let configured = Duration::from_secs(config.tokens.access_minutes.get() * MINUTE);
     IdentityOptions {
-        access_lifetime: Duration::from_secs(config.tokens.access_minutes.get() * MINUTE),
+        access_lifetime: short.unwrap_or(configured),
+        shortest_access_lifetime: short.unwrap_or(defaults.shortest_access_lifetime),
         refresh_lifetime: Duration::from_secs(config.tokens.refresh_days.get() * DAY),
         concurrent_checks: count(config.limits.password_checks.get()),
         waiting_checks: count(config.limits.password_queue.get()),
-        ..IdentityOptions::new(SERVICE)
+        ..defaults
     }
+}
+
+/// The life of access tokens that a test asks for with `HYTHE_FAILPOINTS="access-seconds=return(N)"`: real clients outlive
+/// it while the test waits. In builds with the feature `failpoints` alone.
+#[cfg(feature = "failpoints")]
+fn short_access_lifetime() -> Option<Duration> {
+    let seconds = fail::eval("access-seconds", |seconds| seconds.and_then(|text| text.parse().ok()));
+    seconds.flatten().map(Duration::from_secs)
+}
+
+/// None, in a build that is used.
+#[cfg(not(feature = "failpoints"))]
+const fn short_access_lifetime() -> Option<Duration> {
+    None
 }
 
 /// The limits of the listener on the network.

@@ -126,6 +126,9 @@ async fn a_token_that_stands_for_its_user_buys_scopes_until_its_own_end() {
     let whole = house.identity.issue_identity(&ada).unwrap();
     house.later(200);
     let session = house.identity.authenticate_basic("ada", &whole.token, HERE).await.unwrap();
+    assert_eq!((&session.scopes, session.whole, session.token), (&None, true, Some(whole.id)));
+    let shown = house.identity.verify_token(whole.token.expose_secret()).await.unwrap();
+    assert_eq!(shown, session, "as Bearer it is the same");
     let bought = house.identity.issue_access(&session, &ScopeSet::parse([SCOPES])).unwrap();
     assert_eq!(bought.scopes, ScopeSet::parse([SCOPES]));
     assert_eq!(bought.expires_in, 100, "no longer than the token it was bought with");
@@ -135,6 +138,11 @@ async fn a_token_that_stands_for_its_user_buys_scopes_until_its_own_end() {
     let name_alone = house.identity.issue_identity(&narrow).unwrap();
     let session = house.identity.verify_token(name_alone.token.expose_secret()).await.unwrap();
     assert!(!session.whole);
+    assert_eq!(session.scopes, Some(ScopeSet::new()), "a name alone opens nothing");
+    // Nobody's token stands for nobody.
+    let nobody = house.identity.issue_identity(&Session::anonymous()).unwrap();
+    let session = house.identity.verify_token(nobody.token.expose_secret()).await.unwrap();
+    assert_eq!(session.scopes, Some(ScopeSet::new()));
 }
 
 #[tokio::test]

@@ -245,6 +245,12 @@ async fn an_access_token_buys_no_more_than_itself() {
     let answer = house.get(&format!("scope={ALL}&offline_token=true"), Some(("ada", token))).await;
     assert_eq!(house.scopes(&answer).await, "repository:lab/app:pull");
     assert!(answer.body.get("refresh_token").is_none());
+    // One that stands for its user buys every scope, and nothing that outlives it.
+    let whole = house.get("", ADA).await;
+    let answer =
+        house.get(&format!("scope={ALL}&offline_token=true"), Some(("ada", whole.text("token")))).await;
+    assert_eq!(house.scopes(&answer).await, ALL);
+    assert!(answer.body.get("refresh_token").is_none());
 }
 
 #[tokio::test]

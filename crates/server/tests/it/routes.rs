@@ -9,7 +9,7 @@ use hythe_oci::Endpoint;
 use hythe_registry::projects::{Role, Visibility};
 use secrecy::SecretString;
 
-use crate::house::{House, PASSWORD, basic, digest};
+use crate::house::{House, PASSWORD, basic, digest, encoded};
 
 /// Who asks, in the order of the tables' columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -338,6 +338,37 @@ async fn the_api_answers_each_caller_as_the_table_says() {
                 assert!(!problem["request_id"].as_str().unwrap().is_empty());
             }
         }
+    }
+}
+
+/// An access token that was asked for without scopes stands for its user: as Basic password and as Bearer it is
+/// answered as the password is, until it ends; then it opens nothing.
+#[tokio::test]
+async fn a_token_that_stands_for_its_user_is_answered_as_its_user() {
+    let stage = Stage::new().await;
+    let people = [(Who::Stranger, "eve"), (Who::Reader, "bob"), (Who::Pusher, "pat"), (Who::Owner, "ada")];
+    let mut ended = Vec::new();
+    for (who, name) in people {
+        let column = EVERYBODY.iter().position(|column| *column == who).unwrap();
+        let answer = stage.house.ask("GET", "/token?service=hythe", &basic(name), b"").await.is(200);
+        let token = answer.json()["token"].as_str().unwrap().to_owned();
+        let forms = [format!("Bearer {token}"), encoded(&format!("{name}:{token}"))];
+        for credentials in &forms {
+            for endpoint in Endpoint::ALL {
+                let (method, path, body) = request(&stage, endpoint, who).await;
+                let answer = stage.house.ask(method, &path, credentials, &body).await;
+                let said = String::from_utf8_lossy(&answer.body).into_owned();
+                let expected = distribution(endpoint)[column];
+                assert_eq!(answer.status.as_u16(), expected, "{endpoint:?} by {name}'s token: {said}");
+            }
+        }
+        let other = encoded(&format!("admin:{token}"));
+        stage.house.ask("GET", "/v2/", &other, b"").await.is(401);
+        ended.extend(forms);
+    }
+    stage.house.later(Duration::from_mins(30));
+    for credentials in &ended {
+        stage.house.ask("GET", "/v2/lab/app/manifests/v1", credentials, b"").await.is(401);
     }
 }
 

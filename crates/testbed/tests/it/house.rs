@@ -6,6 +6,7 @@
 mod crates;
 mod files;
 mod licence;
+mod mapping;
 mod rooms;
 
 use std::path::{Path, PathBuf};

@@ -2,10 +2,14 @@
 
 mod copies;
 mod engines;
+mod images;
+mod names;
+mod profiles;
 mod project;
 mod pulls;
 mod pushes;
 mod readiness;
+mod tokens;
 
 use std::sync::{Arc, Mutex};
 
@@ -49,7 +53,13 @@ impl Scene {
     /// The digest of a tag, with everything it reaches served as it should be.
     #[track_caller]
     fn whole(&self, tag: &str) -> String {
-        let (admin, repository) = (&self.bench.admin, &self.bench.repository);
+        self.whole_in(&self.bench.repository, tag)
+    }
+
+    /// The same in another repository.
+    #[track_caller]
+    fn whole_in(&self, repository: &str, tag: &str) -> String {
+        let admin = &self.bench.admin;
         let answer = admin.get(&format!("/v2/{repository}/manifests/{tag}")).is(200);
         crate::clients::whole(admin, repository, tag);
         answer.must("docker-content-digest").to_owned()

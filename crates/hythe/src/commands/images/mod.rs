@@ -19,12 +19,15 @@ pub(super) use status::{status, wait};
 pub(super) use tags::{digest, size, tags};
 
 use hythe_client::credentials::{LoginPlaces, Logins};
-use hythe_client::image::{Cluster, ClusterName, Profile, RemoteImage};
+use hythe_client::image::{ClusterName, Profile, RemoteImage};
+use hythe_client::profiles::{Profiles, ProfilesError, StoredProfile};
 use hythe_client::transfer::Target;
 use hythe_client::{Api, Credentials};
 use hythe_outbound::Outbound;
 use hythe_remote::Remote;
+use url::Url;
 
+use super::profile::no_profile;
 use super::session::{self, no_account, refused};
 use crate::arguments::Registry;
 use crate::failure::{Exit, Failure};
@@ -42,22 +45,17 @@ impl Place {
     fn open(registry: Registry) -> Result<Self, Failure> {
         let stored = hythe_client::account::OwnLogins::load().map_err(no_account)?;
         let outbound = session::outbound(&registry.connection.server)?;
-        let server = registry.connection.server.url.clone().or_else(|| stored.latest().cloned());
-        let clusters = match server {
-            Some(server) => {
-                let name = ClusterName::parse("default").map_err(unnamed)?;
-                vec![Cluster::new(name, &server, None, registry.project.clone()).map_err(unnamed)?]
-            }
-            None => Vec::new(),
-        };
-        let profile = Profile::new(clusters, None).map_err(unnamed)?;
+        let profile = clusters(&registry, stored.latest())?;
         Ok(Self { outbound, profile, registry })
     }
 
     /// The image of this name: of the default registry, unless another one stands in front.
     fn image(&self, text: &str) -> Result<RemoteImage, Failure> {
+        if text.contains("://") || text.starts_with("image:") {
+            return self.profile.resolve(text).map_err(unnamed);
+        }
         let local = hythe_client::image::LocalImage::parse(text).map_err(unnamed)?;
-        if text.contains("://") || text.starts_with("image:") || local.registry().is_some() {
+        if local.registry().is_some() {
             return self.profile.resolve(text).map_err(unnamed);
         }
         // Without a server, nothing is taken for an image of Docker Hub.
@@ -78,6 +76,21 @@ impl Place {
         }
     }
 
+    /// The way to a registry: that of the arguments, or the one that the registry's own profile says.
+    fn outbound_to(&self, endpoint: &Url, own: bool) -> Result<Outbound, Failure> {
+        if !own && let Ok(profiles) = Profiles::load() {
+            let ca = profiles
+                .entries()
+                .iter()
+                .find(|entry| entry.server == *endpoint)
+                .and_then(|entry| entry.ca.clone());
+            if ca.is_some() {
+                return session::trusting(ca.as_deref());
+            }
+        }
+        Ok(self.outbound.clone())
+    }
+
     /// The repository of an image, as whoever may go there by the stored logins.
     async fn target(&self, image: &RemoteImage, printer: Printer) -> Result<(Target, Option<Api>), Failure> {
         let endpoint = image.registry().endpoint().map_err(unnamed)?;
@@ -95,14 +108,44 @@ impl Place {
             }
             found.login.credentials().unwrap_or(Credentials::Anonymous)
         };
-        let remote = Remote::new(self.outbound.clone(), &endpoint, &credentials).map_err(failed)?;
+        let outbound = self.outbound_to(&endpoint, own)?;
+        let remote = Remote::new(outbound.clone(), &endpoint, &credentials).map_err(failed)?;
         let target = Target::new(remote, image.repository().clone());
-        let api = Api::new(self.outbound.clone(), &endpoint, &credentials).map_err(refused)?;
+        let api = Api::new(outbound, &endpoint, &credentials).map_err(refused)?;
         if api.is_hythe().await.map_err(refused)? {
             return Ok((target.with_api(api.clone()), Some(api)));
         }
         Ok((target, None))
     }
+}
+
+/// What names mean: the clusters of the profiles, and by default the server that the arguments describe, in their project.
+fn clusters(registry: &Registry, latest: Option<&Url>) -> Result<Profile, Failure> {
+    let server = &registry.connection.server;
+    let others = match Profiles::load() {
+        Ok(profiles) => profiles.entries().to_vec(),
+        // Then there are none.
+        Err(ProfilesError::NoPlace) => Vec::new(),
+        Err(error) => return Err(no_profile(error)),
+    };
+    let chosen = match session::profile(server)? {
+        Some(mut profile) => {
+            profile.project = registry.project.clone().or(profile.project);
+            Some(profile)
+        }
+        None => match server.url.as_ref().or(latest) {
+            Some(url) => {
+                let name = ClusterName::parse("default").map_err(unnamed)?;
+                let mut profile = StoredProfile::new(name, url.clone());
+                profile.project = registry.project.clone();
+                Some(profile)
+            }
+            None => None,
+        },
+    };
+    let others = others.iter().filter(|other| chosen.as_ref().is_none_or(|chosen| chosen.name != other.name));
+    let all = chosen.iter().chain(others).map(StoredProfile::cluster).collect::<Result<_, _>>();
+    Profile::new(all.map_err(unnamed)?, None).map_err(unnamed)
 }
 
 /// What it means that a name cannot be understood.

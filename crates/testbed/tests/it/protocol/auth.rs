@@ -446,3 +446,24 @@ fn a23_first_token_of_a_push() {
     let response = ask_token(&bench, &person.actor, &format!("scope={}", encoded(&offered)));
     bearer(&bench, &token(&response)).push_image(&bench.repository, "latest", &oci_image("a23"));
 }
+
+/// AUTH. A token without scopes stands for its user: as Basic password, shown before it is asked for, it pushes, pulls and
+/// lists as the password does (clients of platforms never look at the challenge).
+#[test]
+fn a24_token_as_password() {
+    let bench = bench();
+    let person = bench.member(Role::Pusher);
+    let whole = token(&ask_token(&bench, &person.actor, "account=x"));
+    let with_token = Actor::basic(bench.server.addr(), &person.name, &whole);
+    with_token.push_image(&bench.repository, "latest", &oci_image("a24"));
+    with_token.get(&bench.path("manifests/latest")).is(200);
+    with_token.get(&bench.path("tags/list")).is(200);
+    let listed = with_token.get("/v2/_catalog?n=1000").is(200).json();
+    assert!(listed["repositories"].as_array().unwrap().iter().any(|name| *name == bench.repository.as_str()));
+    // The live rules hold: a pusher does not delete, and has no access elsewhere.
+    with_token.delete(&bench.path("manifests/latest")).is(403);
+    Actor::basic(bench.server.addr(), "admin", &whole).get("/v2/").is(401);
+    let stranger = bench.stranger();
+    let strange = token(&ask_token(&bench, &stranger.actor, "account=x"));
+    Actor::basic(bench.server.addr(), &stranger.name, &strange).get(&bench.path("tags/list")).is(404);
+}

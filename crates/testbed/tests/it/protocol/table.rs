@@ -5,7 +5,7 @@ use std::path::Path;
 
 /// The letters of the row numbering and the last number of each.
 const NUMBERING: &[(char, u32)] = &[
-    ('A', 23),
+    ('A', 24),
     ('B', 12),
     ('D', 7),
     ('F', 13),

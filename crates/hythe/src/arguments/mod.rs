@@ -4,12 +4,14 @@
 //! passwords come from standard input or the environment.
 
 mod connection;
+mod doctor;
 mod images;
 mod maintenance;
 mod objects;
 mod serve;
 
 pub(crate) use connection::{Connection, LoginArguments, LogoutArguments, NewPassword, Server};
+pub(crate) use doctor::DoctorArguments;
 pub(crate) use images::{
     CopyArguments, ImageArguments, ListArguments, LocalSource, ProgressForm, PullArguments, PushArguments,
     Registry, RemoveArguments, TagArguments, WaitArguments,
@@ -110,6 +112,8 @@ pub(crate) enum Command {
     Login(LoginArguments),
     /// Forget the login of a server.
     Logout(LogoutArguments),
+    /// Look for what stands between this machine and a registry, and tell the fix.
+    Doctor(DoctorArguments),
     /// Collect garbage now: in the running server, or in the folder when none runs.
     Gc(GcArguments),
     /// Check everything that is kept: in the running server, or in the folder when none runs.

@@ -3,6 +3,7 @@
 mod backup;
 mod config;
 mod docker;
+mod doctor;
 mod fsck;
 mod gc;
 mod images;
@@ -72,6 +73,7 @@ pub(crate) fn run(arguments: Arguments, printer: Printer) -> Result<(), Failure>
         Command::Whoami { connection } => asking(&global, login::whoami(connection, printer)),
         Command::Status(arguments) => asking(&global, images::status(arguments, printer)),
         Command::Wait(arguments) => asking(&global, images::wait(arguments, printer)),
+        Command::Doctor(arguments) => moving(&global, doctor::run(arguments, printer)),
         Command::Project(command) => asking(&global, project::run(command, printer)),
         Command::User(command) => asking(&global, user::run(command, printer)),
         Command::Repository(command) => asking(&global, repository::run(command, printer)),

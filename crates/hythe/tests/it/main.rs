@@ -3,6 +3,7 @@
 mod checking;
 mod collection;
 mod configuration;
+mod doctor;
 mod images;
 mod objects;
 mod serving;

@@ -84,3 +84,11 @@ pub(crate) struct CompletionsArguments {
     /// The shell to write for.
     pub(crate) shell: Shell,
 }
+
+/// `hythe manual`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ManualArguments {
+    /// The folder to write the pages to; it is made if it is not there.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to: PathBuf,
+}

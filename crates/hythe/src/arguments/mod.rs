@@ -17,7 +17,7 @@ pub(crate) use images::{
     Registry, RemoveArguments, TagArguments, WaitArguments,
 };
 pub(crate) use maintenance::{
-    BackupArguments, CompletionsArguments, ConfigCommand, FsckArguments, GcArguments, RestoreArguments,
+    BackupArguments, CompletionsArguments, ConfigCommand, FsckArguments, GcArguments, ManualArguments, RestoreArguments,
 };
 pub(crate) use objects::{
     Days, MemberCommand, ProjectCommand, RepositoryCommand, UploadCommand, UserCommand,
@@ -124,6 +124,8 @@ pub(crate) enum Command {
     Restore(RestoreArguments),
     /// Print a completion script for a shell.
     Completions(CompletionsArguments),
+    /// Write manual pages.
+    Manual(ManualArguments),
     /// Print the version.
     Version,
 }

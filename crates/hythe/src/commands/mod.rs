@@ -9,6 +9,7 @@ mod gc;
 mod images;
 mod login;
 mod maintenance;
+mod manual;
 mod project;
 mod quickstart;
 mod repository;
@@ -57,6 +58,7 @@ pub(crate) fn run(arguments: Arguments, printer: Printer) -> Result<(), Failure>
         Command::Restore(arguments) => backup::restore(arguments, &global, printer),
         Command::Config(command) => config::run(command, printer),
         Command::Completions(arguments) => completions(arguments.shell, printer),
+        Command::Manual(arguments) => manual::run(arguments, printer),
         Command::Version => {
             let version = Version { name: "hythe", version: env!("CARGO_PKG_VERSION") };
             printer.result(&version, &format!("{} {}", version.name, version.version))

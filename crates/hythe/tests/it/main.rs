@@ -5,6 +5,7 @@ mod collection;
 mod configuration;
 mod doctor;
 mod images;
+mod manual;
 mod objects;
 mod serving;
 

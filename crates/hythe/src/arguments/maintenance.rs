@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use clap_complete::Shell;
 
 use super::ConfigSource;
 
@@ -76,13 +75,6 @@ pub(crate) struct RestoreArguments {
     /// The folder with the backup. It is only read.
     #[arg(long, value_name = "DIR")]
     pub(crate) from: PathBuf,
-}
-
-/// `hythe completions`.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct CompletionsArguments {
-    /// The shell to write for.
-    pub(crate) shell: Shell,
 }
 
 /// `hythe manual`.

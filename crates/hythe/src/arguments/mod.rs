@@ -3,6 +3,7 @@
 //! Invariant: no password is ever an argument (anyone on the machine can read a process's arguments);
 //! passwords come from standard input or the environment.
 
+mod completion;
 mod connection;
 mod doctor;
 mod images;
@@ -10,14 +11,15 @@ mod maintenance;
 mod objects;
 mod serve;
 
-pub(crate) use connection::{Connection, LoginArguments, LogoutArguments, NewPassword, Server};
+pub(crate) use completion::{CompleteArguments, CompletionsArguments};
+pub(crate) use connection::{Connection, LoginArguments, LogoutArguments, NewPassword, Server, parse_server};
 pub(crate) use doctor::DoctorArguments;
 pub(crate) use images::{
     CopyArguments, ImageArguments, ListArguments, LocalSource, ProgressForm, PullArguments, PushArguments,
     Registry, RemoveArguments, TagArguments, WaitArguments,
 };
 pub(crate) use maintenance::{
-    BackupArguments, CompletionsArguments, ConfigCommand, FsckArguments, GcArguments, ManualArguments, RestoreArguments,
+    BackupArguments, ConfigCommand, FsckArguments, GcArguments, ManualArguments, RestoreArguments,
 };
 pub(crate) use objects::{
     Days, MemberCommand, ProjectCommand, RepositoryCommand, UploadCommand, UserCommand,
@@ -124,6 +126,9 @@ pub(crate) enum Command {
     Restore(RestoreArguments),
     /// Print a completion script for a shell.
     Completions(CompletionsArguments),
+    /// Tell a shell what may stand next.
+    #[command(hide = true)]
+    Complete(CompleteArguments),
     /// Write manual pages.
     Manual(ManualArguments),
     /// Print the version.

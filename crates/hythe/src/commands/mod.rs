@@ -1,6 +1,8 @@
 //! One file per command: ask the room that knows, hand the answer to the printer.
 
 mod backup;
+mod complete;
+mod completions;
 mod config;
 mod docker;
 mod doctor;
@@ -18,7 +20,6 @@ mod session;
 mod upload;
 mod user;
 
-use clap::CommandFactory;
 use serde::Serialize;
 
 use crate::arguments::{Arguments, Command, ConfigSource, Global, Output};
@@ -57,7 +58,8 @@ pub(crate) fn run(arguments: Arguments, printer: Printer) -> Result<(), Failure>
         Command::Backup(arguments) => backup::backup(arguments, &global, printer),
         Command::Restore(arguments) => backup::restore(arguments, &global, printer),
         Command::Config(command) => config::run(command, printer),
-        Command::Completions(arguments) => completions(arguments.shell, printer),
+        Command::Completions(arguments) => completions::run(arguments.shell, printer),
+        Command::Complete(arguments) => complete::run(arguments, printer),
         Command::Manual(arguments) => manual::run(arguments, printer),
         Command::Version => {
             let version = Version { name: "hythe", version: env!("CARGO_PKG_VERSION") };
@@ -121,10 +123,4 @@ fn log_format(global: &Global, configured: Format) -> Format {
 /// The flags of every command that reads the server's configuration.
 fn server_flags(source: &ConfigSource) -> Flags {
     Flags::default().with("data_dir", source.data_dir.as_ref())
-}
-
-fn completions(shell: clap_complete::Shell, printer: Printer) -> Result<(), Failure> {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Arguments::command(), "hythe", &mut script);
-    printer.raw(&String::from_utf8_lossy(&script))
 }

@@ -2,6 +2,7 @@
 
 mod checking;
 mod collection;
+mod completion;
 mod configuration;
 mod doctor;
 mod images;

@@ -20,8 +20,19 @@ use std::process::ExitCode;
 
 use servers::Place;
 
-const FAMILIES: &[&str] =
-    &["pull", "tls", "manifests", "token", "push", "small-blobs", "tags", "pages", "memory", "large"];
+const FAMILIES: &[&str] = &[
+    "pull",
+    "tls",
+    "manifests",
+    "token",
+    "push",
+    "small-blobs",
+    "tags",
+    "pages",
+    "memory",
+    "start",
+    "large",
+];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -51,6 +62,7 @@ fn main() -> ExitCode {
             "tags" => rows::small::tags(&place, rounds),
             "pages" => rows::lists::pages(&place, rounds),
             "memory" => rows::memory::all(&place),
+            "start" => rows::start::all(&place, rounds),
             _ => rows::large::all(&place, number("HYTHE_BENCH_BLOBS", 1_000_000)),
         }
     }

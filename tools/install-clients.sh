@@ -15,7 +15,8 @@ BIN=${HYTHE_TESTBED_BIN:-${XDG_CACHE_HOME:-$HOME/.cache}/hythe-testbed/bin}
 # program:package
 DEBIAN="dockerd:docker.io docker:docker.io podman:podman buildah:buildah skopeo:skopeo ctr:containerd
 docker-registry:docker-registry ch-image:charliecloud-builders ch-run:charliecloud-runtime curl:curl
-mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs strace:strace faketime:faketime openssl:openssl"
+mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs strace:strace faketime:faketime openssl:openssl
+nginx:nginx-light zsh:zsh fish:fish mandoc:mandoc"
 
 # The versions that the tests were written against.
 GO_PROGRAMS="

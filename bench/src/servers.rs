@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use crate::http::{Connection, Take, Target};
 use crate::process::Process;
 
+/// The administrator's.
 pub(crate) const PASSWORD: &str = "bench-password-of-some-length";
 
 /// A running server.
@@ -192,7 +193,7 @@ impl Collector {
     }
 }
 
-/// The measured program.
+/// The program that is measured.
 pub(crate) fn hythe() -> Command {
     Command::new(program("HYTHE", &["target/dist/hythe"]).expect("build Hythe first"))
 }
@@ -214,7 +215,7 @@ pub(crate) fn bearer(server: &Server, scope: &str) -> String {
 }
 
 /// The program named by the variable, else the first of these that exists.
-fn program(variable: &str, usual: &[&str]) -> Option<PathBuf> {
+pub(crate) fn program(variable: &str, usual: &[&str]) -> Option<PathBuf> {
     let named = std::env::var_os(variable).filter(|path| !path.is_empty()).map(PathBuf::from);
     named.or_else(|| usual.iter().map(PathBuf::from).find(|path| path.exists()))
 }

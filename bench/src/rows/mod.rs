@@ -8,6 +8,7 @@ pub(crate) mod memory;
 pub(crate) mod pull;
 pub(crate) mod push;
 pub(crate) mod small;
+pub(crate) mod start;
 
 use crate::http::{Connection, Target};
 use crate::load::{self, Amount, Outcome, Round};

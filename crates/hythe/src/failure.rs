@@ -30,6 +30,36 @@ pub(crate) enum Exit {
     NotReady = 9,
 }
 
+impl Exit {
+    /// All of them, by number.
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Failed,
+        Self::Usage,
+        Self::FolderBusy,
+        Self::Refused,
+        Self::NotFound,
+        Self::Conflict,
+        Self::Unreachable,
+        Self::Damaged,
+        Self::NotReady,
+    ];
+
+    /// What it means, as a sentence for the manual.
+    pub(crate) fn meaning(self) -> &'static str {
+        match self {
+            Self::Failed => "It was tried and did not work.",
+            Self::Usage => "The command line or the configuration is wrong; nothing was tried.",
+            Self::FolderBusy => "Another process holds the data folder.",
+            Self::Refused => "You are not signed in, or may not do this.",
+            Self::NotFound => "The thing named does not exist, or must look so.",
+            Self::Conflict => "It exists already, or its state forbids the change.",
+            Self::Unreachable => "The server did not answer.",
+            Self::Damaged => "Acknowledged data is missing, corrupt or unreadable.",
+            Self::NotReady => "The image is not ready, and the time to wait is over.",
+        }
+    }
+}
+
 /// Why a command did not succeed.
 #[derive(Debug)]
 pub(crate) struct Failure {

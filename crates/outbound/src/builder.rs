@@ -6,6 +6,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use reqwest::{Certificate, redirect};
+use rustls::ClientConfig;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 
 use crate::error::innermost;
 use crate::{Origin, OutboundError};
@@ -69,6 +72,8 @@ struct Settings {
     idle_timeout: Duration,
     unix_socket: Option<PathBuf>,
     authorities: Vec<Certificate>,
+    /// The same, for a look at a handshake.
+    authorities_der: Vec<CertificateDer<'static>>,
 }
 
 impl Outbound {
@@ -84,6 +89,7 @@ impl Outbound {
                 idle_timeout: Duration::from_mins(2),
                 unix_socket: None,
                 authorities: Vec::new(),
+                authorities_der: Vec::new(),
             },
             authorities_pem: Vec::new(),
         }
@@ -95,6 +101,21 @@ impl Outbound {
 
     pub(crate) fn idle_timeout(&self) -> Duration {
         self.shared.settings.idle_timeout
+    }
+
+    /// The authorities that are trusted besides the system's.
+    pub(crate) fn authorities(&self) -> &[CertificateDer<'static>] {
+        &self.shared.settings.authorities_der
+    }
+
+    /// A client of its own for one exchange with `origin`, which speaks TLS in the way of `config`.
+    pub(crate) fn client_with_tls(
+        &self,
+        origin: &Origin,
+        config: ClientConfig,
+    ) -> Result<reqwest::Client, OutboundError> {
+        let builder = self.shared.settings.builder(Lane::of(origin)).tls_backend_preconfigured(config);
+        builder.build().map_err(|error| OutboundError::Settings(innermost(&error)))
     }
 
     /// The connection pool that serves `origin`.
@@ -168,6 +189,8 @@ impl OutboundBuilder {
                 return Err(OutboundError::Settings(problem));
             }
             self.settings.authorities.extend(certificates);
+            // What is no certificate was refused above.
+            self.settings.authorities_der.extend(CertificateDer::pem_slice_iter(pem).filter_map(Result::ok));
         }
         // The cheapest lane is made at once: it checks the user agent and the extra authorities.
         let first = self.settings.client(Lane::PlainLoopback)?;
@@ -177,8 +200,12 @@ impl OutboundBuilder {
 }
 
 impl Settings {
-    #[expect(clippy::disallowed_methods, reason = "this is the one client that the ban points to")]
     fn client(&self, lane: Lane) -> Result<reqwest::Client, OutboundError> {
+        self.builder(lane).build().map_err(|error| OutboundError::Settings(innermost(&error)))
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the one client that the ban points to")]
+    fn builder(&self, lane: Lane) -> reqwest::ClientBuilder {
         let mut builder = reqwest::Client::builder()
             .user_agent(&self.user_agent)
             .connect_timeout(self.connect_timeout)
@@ -197,7 +224,7 @@ impl Settings {
         if let Some(path) = &self.unix_socket {
             builder = builder.unix_socket(path.clone());
         }
-        builder.build().map_err(|error| OutboundError::Settings(innermost(&error)))
+        builder
     }
 }
 

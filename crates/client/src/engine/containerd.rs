@@ -9,7 +9,9 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 
-use super::{Archive, EngineAddress, EngineError, EngineImage, EngineKind, absent, digest, unreadable};
+use super::{
+    Archive, EngineAddress, EngineError, EngineImage, EngineKind, absent, digest, unreadable, version,
+};
 
 /// The pieces in which an archive is read.
 const PIECE: usize = 256 * 1024;
@@ -31,6 +33,19 @@ impl Containerd {
             return Ok(here);
         }
         Err(absent(EngineKind::Containerd, &address.socket, words(&version.stderr)))
+    }
+
+    pub(super) async fn version(&self) -> Result<String, EngineError> {
+        let told = self.succeed(&["version"]).await?;
+        served_version(&String::from_utf8_lossy(&told.stdout))
+            .ok_or_else(|| unreadable(EngineKind::Containerd, "no version"))
+    }
+
+    pub(super) async fn names(&self) -> Result<Vec<String>, EngineError> {
+        let listed = self.succeed(&["images", "list", "--quiet"]).await?;
+        let text = String::from_utf8_lossy(&listed.stdout).into_owned();
+        // The same images under their digests are of no use to anybody.
+        Ok(text.lines().map(str::trim).filter(|name| !name.contains('@')).map(ToOwned::to_owned).collect())
     }
 
     pub(super) async fn inspect(&self, name: &str) -> Result<Option<EngineImage>, EngineError> {
@@ -171,6 +186,12 @@ fn words(stderr: &[u8]) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST_WORDS).collect()
 }
 
+/// The server's version; that of `ctr` itself stands before it.
+fn served_version(text: &str) -> Option<String> {
+    let server = text.split_once("Server:")?.1;
+    server.lines().find_map(|line| version(line.trim().strip_prefix("Version:")?.trim()))
+}
+
 /// The image named in a line like `unpacking docker.io/lab/app:v1 (sha256:…)...done`.
 fn imported(line: &str) -> Option<&str> {
     line.trim().strip_prefix("unpacking ")?.split_whitespace().next()
@@ -205,6 +226,9 @@ mod tests {
             Some("docker.io/lab/app:v1")
         );
         assert_eq!(imported("elapsed: 0.1 s"), None);
+        let both = "Client:\n  Version:  1.6.20\n\nServer:\n  Version:  1.7.1~ds1\n  Revision:\n";
+        assert_eq!(served_version(both).as_deref(), Some("1.7.1~ds1"));
+        assert_eq!(served_version("Client:\n  Version:  1.6.20\n"), None);
     }
 
     #[test]

@@ -6,13 +6,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bollard::errors::Error;
 use bollard::models::{BuildInfo, ContainerConfig, ImageInspect};
 use bollard::query_parameters::{
-    CommitContainerOptionsBuilder, ImportImageOptionsBuilder, TagImageOptionsBuilder,
+    CommitContainerOptionsBuilder, ImportImageOptionsBuilder, ListImagesOptions, TagImageOptionsBuilder,
 };
 use bollard::{API_DEFAULT_VERSION, Docker as Client};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use hythe_oci::Digest;
 
-use super::{Archive, EngineAddress, EngineError, EngineImage, EngineKind, absent, digest, unreadable};
+use super::{
+    Archive, EngineAddress, EngineError, EngineImage, EngineKind, absent, digest, unreadable, version,
+};
 
 /// How long an answer may take to begin, in seconds. Older engines write the whole archive to their disk before its
 /// first byte goes out.
@@ -34,6 +36,19 @@ impl Docker {
         let client =
             client.negotiate_version().await.map_err(|error| absent(*kind, socket, innermost(&error)))?;
         Ok(Self { client, kind: *kind })
+    }
+
+    pub(super) async fn version(&self) -> Result<String, EngineError> {
+        let told = self.client.version().await.map_err(|error| self.failed(error))?.version;
+        told.as_deref().and_then(version).ok_or_else(|| unreadable(self.kind, "no version"))
+    }
+
+    pub(super) async fn names(&self) -> Result<Vec<String>, EngineError> {
+        let images =
+            self.client.list_images(None::<ListImagesOptions>).await.map_err(|error| self.failed(error))?;
+        let names = images.into_iter().flat_map(|image| image.repo_tags);
+        // Older engines write this where there is no name.
+        Ok(names.filter(|name| !name.contains("<none>")).collect())
     }
 
     pub(super) async fn inspect(&self, name: &str) -> Result<Option<EngineImage>, EngineError> {

@@ -156,6 +156,28 @@ impl Engine {
         &self.address
     }
 
+    /// The engine's version, as it tells it.
+    ///
+    /// # Errors
+    /// The engine fails or does not say.
+    pub async fn version(&self) -> Result<String, EngineError> {
+        match &self.spoken {
+            Spoken::Docker(docker) => docker.version().await,
+            Spoken::Containerd(containerd) => containerd.version().await,
+        }
+    }
+
+    /// The names of its images, `name:tag` each, in no particular order.
+    ///
+    /// # Errors
+    /// The engine fails.
+    pub async fn names(&self) -> Result<Vec<String>, EngineError> {
+        match &self.spoken {
+            Spoken::Docker(docker) => docker.names().await,
+            Spoken::Containerd(containerd) => containerd.names().await,
+        }
+    }
+
     /// What the engine knows of an image; `None` when it has none of this name.
     ///
     /// # Errors
@@ -224,6 +246,12 @@ fn unreadable(engine: EngineKind, what: &str) -> EngineError {
 fn digest(engine: EngineKind, text: &str) -> Result<Digest, EngineError> {
     let whole = if text.contains(':') { text.to_owned() } else { format!("sha256:{text}") };
     whole.parse().map_err(|_| unreadable(engine, &format!("{text:?} is no digest")))
+}
+
+/// A version fit for a terminal; `None` when there is nothing of one.
+fn version(text: &str) -> Option<String> {
+    let text: String = text.chars().filter(char::is_ascii_graphic).take(60).collect();
+    (!text.is_empty()).then_some(text)
 }
 
 fn absent(engine: EngineKind, socket: &Path, reason: impl fmt::Display) -> EngineError {

@@ -13,7 +13,7 @@ use super::profile::cluster;
 pub(crate) struct Server {
     /// The server, for example `https://registry.example.org` [default: that of the profile, else the one last logged in
     /// to].
-    #[arg(long = "server", env = "HYTHE_SERVER", value_name = "URL", value_parser = server)]
+    #[arg(long = "server", env = "HYTHE_SERVER", value_name = "URL", value_parser = parse_server)]
     pub(crate) url: Option<Url>,
     /// The profile whose server, project and certificate authority are used [default: `HYTHE_PROFILE`, else that of
     /// `hythe profile use`].
@@ -68,7 +68,7 @@ pub(crate) struct NewPassword {
 }
 
 /// Reads a server's URL; a bare `host:port` means https, or http on this very machine.
-pub(crate) fn server(text: &str) -> Result<Url, String> {
+pub(crate) fn parse_server(text: &str) -> Result<Url, String> {
     let spelled = if text.contains("://") {
         text.to_owned()
     } else if is_loopback(text) {
@@ -96,7 +96,7 @@ fn is_loopback(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::server;
+    use super::parse_server;
 
     #[test]
     fn a_bare_host_means_https_and_a_local_one_http() {
@@ -107,14 +107,14 @@ mod tests {
             ("[::1]:5000", "http://[::1]:5000/"),
             ("http://10.0.0.1:5000", "http://10.0.0.1:5000/"),
         ] {
-            assert_eq!(server(text).unwrap().as_str(), url);
+            assert_eq!(parse_server(text).unwrap().as_str(), url);
         }
     }
 
     #[test]
     fn what_is_no_server_is_refused() {
         for text in ["ftp://host", "https://user:secret@host", "https://host/path", "https://host?x=1", ""] {
-            assert!(server(text).is_err(), "{text}");
+            assert!(parse_server(text).is_err(), "{text}");
         }
     }
 }

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use clap_complete::Shell;
 
 use super::ConfigSource;
 
@@ -78,9 +77,10 @@ pub(crate) struct RestoreArguments {
     pub(crate) from: PathBuf,
 }
 
-/// `hythe completions`.
+/// `hythe manual`.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct CompletionsArguments {
-    /// The shell to write for.
-    pub(crate) shell: Shell,
+pub(crate) struct ManualArguments {
+    /// The folder to write the pages to; it is made if it is not there.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to: PathBuf,
 }

@@ -3,21 +3,24 @@
 //! Invariant: no password is ever an argument (anyone on the machine can read a process's arguments);
 //! passwords come from standard input or the environment.
 
+mod completion;
 mod connection;
+mod doctor;
 mod images;
 mod maintenance;
 mod objects;
 mod profile;
 mod serve;
 
-pub(crate) use connection::server as server_url;
-pub(crate) use connection::{Connection, LoginArguments, LogoutArguments, NewPassword, Server};
+pub(crate) use completion::{CompleteArguments, CompletionsArguments};
+pub(crate) use connection::{Connection, LoginArguments, LogoutArguments, NewPassword, Server, parse_server};
+pub(crate) use doctor::DoctorArguments;
 pub(crate) use images::{
     CopyArguments, ImageArguments, ListArguments, LocalSource, ProgressForm, PullArguments, PushArguments,
     Registry, RemoveArguments, TagArguments, WaitArguments,
 };
 pub(crate) use maintenance::{
-    BackupArguments, CompletionsArguments, ConfigCommand, FsckArguments, GcArguments, RestoreArguments,
+    BackupArguments, ConfigCommand, FsckArguments, GcArguments, ManualArguments, RestoreArguments,
 };
 pub(crate) use objects::{
     Days, MemberCommand, ProjectCommand, RepositoryCommand, UploadCommand, UserCommand,
@@ -116,6 +119,8 @@ pub(crate) enum Command {
     /// List, add, change and remove profiles: names for the registries you work with.
     #[command(subcommand)]
     Profile(ProfileCommand),
+    /// Look for what stands between this machine and a registry, and tell the fix.
+    Doctor(DoctorArguments),
     /// Collect garbage now: in the running server, or in the folder when none runs.
     Gc(GcArguments),
     /// Check everything that is kept: in the running server, or in the folder when none runs.
@@ -126,6 +131,11 @@ pub(crate) enum Command {
     Restore(RestoreArguments),
     /// Print a completion script for a shell.
     Completions(CompletionsArguments),
+    /// Tell a shell what may stand next.
+    #[command(hide = true)]
+    Complete(CompleteArguments),
+    /// Write manual pages.
+    Manual(ManualArguments),
     /// Print the version.
     Version,
 }

@@ -7,7 +7,7 @@ use hythe_client::image::ClusterName;
 use hythe_oci::ProjectName;
 use url::Url;
 
-use super::connection::server;
+use super::connection::parse_server;
 
 /// `hythe profile …`.
 #[derive(Debug, Clone, Subcommand)]
@@ -20,7 +20,7 @@ pub(crate) enum ProfileCommand {
         #[arg(value_parser = cluster)]
         name: ClusterName,
         /// Where its server answers.
-        #[arg(long, value_name = "URL", value_parser = server)]
+        #[arg(long, value_name = "URL", value_parser = parse_server)]
         server: Option<Url>,
         /// The organisation of images that are named without one, where repositories begin with one.
         #[arg(long, value_name = "ORGANISATION")]

@@ -1,13 +1,17 @@
 //! One file per command: ask the room that knows, hand the answer to the printer.
 
 mod backup;
+mod complete;
+mod completions;
 mod config;
 mod docker;
+mod doctor;
 mod fsck;
 mod gc;
 mod images;
 mod login;
 mod maintenance;
+mod manual;
 mod profile;
 mod project;
 mod quickstart;
@@ -17,7 +21,6 @@ mod session;
 mod upload;
 mod user;
 
-use clap::CommandFactory;
 use serde::Serialize;
 
 use crate::arguments::{Arguments, Command, ConfigSource, Global, Output};
@@ -56,7 +59,9 @@ pub(crate) fn run(arguments: Arguments, printer: Printer) -> Result<(), Failure>
         Command::Backup(arguments) => backup::backup(arguments, &global, printer),
         Command::Restore(arguments) => backup::restore(arguments, &global, printer),
         Command::Config(command) => config::run(command, printer),
-        Command::Completions(arguments) => completions(arguments.shell, printer),
+        Command::Completions(arguments) => completions::run(arguments.shell, printer),
+        Command::Complete(arguments) => complete::run(arguments, printer),
+        Command::Manual(arguments) => manual::run(arguments, printer),
         Command::Version => {
             let version = Version { name: "hythe", version: env!("CARGO_PKG_VERSION") };
             printer.result(&version, &format!("{} {}", version.name, version.version))
@@ -73,6 +78,7 @@ pub(crate) fn run(arguments: Arguments, printer: Printer) -> Result<(), Failure>
         Command::Whoami { connection } => asking(&global, login::whoami(connection, printer)),
         Command::Status(arguments) => asking(&global, images::status(arguments, printer)),
         Command::Wait(arguments) => asking(&global, images::wait(arguments, printer)),
+        Command::Doctor(arguments) => moving(&global, doctor::run(arguments, printer)),
         Command::Project(command) => asking(&global, project::run(command, printer)),
         Command::User(command) => asking(&global, user::run(command, printer)),
         Command::Repository(command) => asking(&global, repository::run(command, printer)),
@@ -119,10 +125,4 @@ fn log_format(global: &Global, configured: Format) -> Format {
 /// The flags of every command that reads the server's configuration.
 fn server_flags(source: &ConfigSource) -> Flags {
     Flags::default().with("data_dir", source.data_dir.as_ref())
-}
-
-fn completions(shell: clap_complete::Shell, printer: Printer) -> Result<(), Failure> {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Arguments::command(), "hythe", &mut script);
-    printer.raw(&String::from_utf8_lossy(&script))
 }

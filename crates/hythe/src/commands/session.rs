@@ -110,7 +110,7 @@ pub(super) fn profile(arguments: &Server) -> Result<Option<StoredProfile>, Failu
 /// Whether the server was named by the environment rather than by a flag; the parser of arguments does not tell.
 fn is_of_environment(arguments: &Server) -> bool {
     let variable = std::env::var("HYTHE_SERVER").ok();
-    variable.and_then(|text| crate::arguments::server_url(&text).ok()) == arguments.url
+    variable.and_then(|text| crate::arguments::parse_server(&text).ok()) == arguments.url
 }
 
 /// Who to sign in as: the name given with the password of the environment, else the stored login, else

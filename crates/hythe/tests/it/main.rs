@@ -2,8 +2,11 @@
 
 mod checking;
 mod collection;
+mod completion;
 mod configuration;
+mod doctor;
 mod images;
+mod manual;
 mod objects;
 mod serving;
 

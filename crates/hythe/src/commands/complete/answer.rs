@@ -81,8 +81,7 @@ fn with_names(command: clap::Command, name: &str, place: &Place) -> clap::Comman
         })),
         Some(Kind::Profile) => argument.add(ArgValueCompleter::new(|typed: &OsStr| {
             let profiles = Profiles::load();
-            let names =
-                profiles.iter().flat_map(|profiles| profiles.entries()).map(|entry| entry.name.to_string());
+            let names = profiles.iter().flat_map(Profiles::entries).map(|entry| entry.name.to_string());
             candidates(names.filter(|name| typed.to_str().is_some_and(|typed| name.starts_with(typed))))
         })),
         Some(Kind::Remote(wanted)) => {
@@ -133,7 +132,8 @@ impl Place {
         let user = user.or_else(kept);
         let authority = authority.and_then(|path| path.into_os_string().into_string().ok());
         let variable = || std::env::var("HYTHE_PROJECT").ok().filter(|project| !project.is_empty());
-        let project = flag(words, "--project").or_else(variable).or(of_profile.map(|name| name.to_string()));
+        let project =
+            flag(words, "--project").or_else(variable).or_else(|| of_profile.map(|name| name.to_string()));
         Self { server, user, authority, project }
     }
 

@@ -137,7 +137,7 @@ fn clusters(registry: &Registry, latest: Option<&Url>) -> Result<Profile, Failur
             Some(url) => {
                 let name = ClusterName::parse("default").map_err(unnamed)?;
                 let mut profile = StoredProfile::new(name, url.clone());
-                profile.project = registry.project.clone();
+                profile.project.clone_from(&registry.project);
                 Some(profile)
             }
             None => None,

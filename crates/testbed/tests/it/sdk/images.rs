@@ -319,7 +319,7 @@ fn images_are_listed_by_cluster_organisation_and_project() {
     let everything = names(&images, Within::everything());
     assert!(expected.iter().all(|name| everything.contains(name)), "{everything:?}");
     assert!(!everything.iter().any(|name| name.contains(&hidden.project)), "{everything:?}");
-    let in_main = names(&images, Within::everything().cluster(main.clone()).project(project.clone()));
+    let in_main = names(&images, Within::everything().cluster(main).project(project.clone()));
     assert_eq!(in_main, expected);
     assert_eq!(names(&images, Within::everything().project(project.clone())), expected);
     let other = ProjectName::parse(&hidden.project).unwrap();
@@ -331,7 +331,7 @@ fn images_are_listed_by_cluster_organisation_and_project() {
     // The same repositories where their first component is an organisation.
     let second = cluster("second", &url, Some(&scene.bench.project), Some("lab"));
     let images = scene.images_in(vec![second]);
-    let within = Within::everything().org(project.clone());
+    let within = Within::everything().org(project);
     let lab = ProjectName::parse("lab").unwrap();
     let in_lab = format!("image://second/{}", flat("lab/app"));
     assert_eq!(names(&images, within.clone().project(lab.clone())), std::slice::from_ref(&in_lab));

@@ -20,7 +20,8 @@ pub(super) async fn seen<T>(form: ProgressForm, work: impl AsyncFnOnce(&Reporter
         return work(&Reporter::silent()).await;
     }
     let (reporter, events) = Reporter::stream();
-    let terminal = io::stderr().is_terminal();
+    // Bars and the log would write over each other.
+    let terminal = io::stderr().is_terminal() && !tracing::enabled!(tracing::Level::DEBUG);
     let show = async {
         match form {
             ProgressForm::Json => lines(events, |_, event| json(event)).await,

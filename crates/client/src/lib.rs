@@ -18,8 +18,10 @@ mod failure;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod image;
+pub mod info;
 pub mod pack;
 pub mod progress;
+pub mod removal;
 pub mod sample;
 mod sink;
 mod source;

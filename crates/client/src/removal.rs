@@ -79,13 +79,12 @@ impl Target {
             Wanted::Tags { tags, untagged } => {
                 let mut by_image: BTreeMap<Digest, Vec<Tag>> = BTreeMap::new();
                 for tag in tags {
-                    let digest = match all.get(tag) {
-                        Some(digest) => *digest,
+                    let digest = if let Some(digest) = all.get(tag) {
+                        *digest
+                    } else {
                         // The registry says best that it is not there.
-                        None => {
-                            let reference = Reference::Tag(tag.clone());
-                            self.remote().resolve(self.repository(), &reference).await?.digest
-                        }
+                        let reference = Reference::Tag(tag.clone());
+                        self.remote().resolve(self.repository(), &reference).await?.digest
                     };
                     by_image.entry(digest).or_default().push(tag.clone());
                 }

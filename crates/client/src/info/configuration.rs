@@ -38,9 +38,9 @@ struct Run {
     #[serde(deserialize_with = "or_default")]
     labels: BTreeMap<String, Option<String>>,
     #[serde(deserialize_with = "or_default")]
-    exposed_ports: BTreeMap<String, serde::de::IgnoredAny>,
+    exposed_ports: BTreeMap<String, serde_json::Value>,
     #[serde(deserialize_with = "or_default")]
-    volumes: BTreeMap<String, serde::de::IgnoredAny>,
+    volumes: BTreeMap<String, serde_json::Value>,
     stop_signal: Option<String>,
 }
 

@@ -47,11 +47,11 @@ impl Target {
         let mut met = HashSet::new();
         let mut size = ImageSize { digest: root.digest, bytes: 0, platforms: Vec::new() };
         let mut count = |document: &Document| {
-            let mut own = 0;
+            let mut own: u64 = 0;
             for blob in parse(document)?.required_blobs() {
-                own += blob.size;
+                own = blob.size.saturating_add(own);
                 if met.insert(blob.digest) {
-                    size.bytes += blob.size;
+                    size.bytes = size.bytes.saturating_add(blob.size);
                 }
             }
             Ok::<u64, TransferError>(own)

@@ -237,7 +237,9 @@ impl Target {
         });
         let found: Vec<(u64, bool)> = stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
         let mut preview = Preview { digest, ..Preview::default() };
-        found.into_iter().for_each(|(size, there)| preview.count(size, there));
+        for (size, there) in found {
+            preview.count(size, there);
+        }
         Ok(preview)
     }
 }

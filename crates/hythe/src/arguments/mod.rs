@@ -38,22 +38,36 @@ pub(crate) struct Arguments {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Global {
     /// How data is written to standard output.
-    #[arg(long, global = true, value_enum, default_value_t = Output::Text, value_name = "FORMAT")]
+    #[arg(long, short, global = true, value_enum, default_value_t = Output::Table, value_name = "FORMAT")]
     pub(crate) output: Output,
     /// How the log is written to standard error [default: the configuration's log.format].
     #[arg(long = "log", global = true, value_enum, value_name = "FORMAT")]
-    pub(crate) log: Option<Output>,
-    /// Say more in the log: once for debug, twice for trace.
+    pub(crate) log: Option<LogForm>,
+    /// Say more in the log: once for debug and each request to a server, twice for trace and headers; secrets are hidden.
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
 }
 
-/// For people or for programs.
+/// The form of data on standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
     /// For people: tables, sentences, lines.
+    #[value(alias = "text")]
+    Table,
+    /// For programs: one JSON document.
+    Json,
+    /// The same document as YAML.
+    Yaml,
+    /// Bare identifiers, one a line: names, tags, digests.
+    Quiet,
+}
+
+/// The form of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogForm {
+    /// For people: lines.
     Text,
-    /// For programs: JSON, one document of data, one line for each event of the log.
+    /// For programs: JSON, one line for each event.
     Json,
 }
 
@@ -101,8 +115,8 @@ pub(crate) enum Command {
     #[command(subcommand)]
     User(UserCommand),
     /// Create, list and delete repositories.
-    #[command(subcommand)]
-    Repository(RepositoryCommand),
+    #[command(subcommand, alias = "repository")]
+    Repo(RepositoryCommand),
     /// List and cancel unfinished uploads.
     #[command(subcommand)]
     Upload(UploadCommand),

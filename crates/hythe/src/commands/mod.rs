@@ -19,7 +19,7 @@ mod user;
 use clap::CommandFactory;
 use serde::Serialize;
 
-use crate::arguments::{Arguments, Command, ConfigSource, Global, Output};
+use crate::arguments::{Arguments, Command, ConfigSource, Global, LogForm};
 use crate::configuration::{Flags, Format, Level};
 use crate::failure::{Exit, Failure};
 use crate::logging;
@@ -58,7 +58,7 @@ pub(crate) fn run(arguments: Arguments, printer: Printer) -> Result<(), Failure>
         Command::Completions(arguments) => completions(arguments.shell, printer),
         Command::Version => {
             let version = Version { name: "hythe", version: env!("CARGO_PKG_VERSION") };
-            printer.result(&version, &format!("{} {}", version.name, version.version))
+            printer.named(&version, [version.version], &format!("{} {}", version.name, version.version))
         }
         Command::Push(arguments) => moving(&global, images::push(arguments, printer)),
         Command::Pull(arguments) => moving(&global, images::pull(arguments, printer)),
@@ -74,7 +74,7 @@ pub(crate) fn run(arguments: Arguments, printer: Printer) -> Result<(), Failure>
         Command::Wait(arguments) => asking(&global, images::wait(arguments, printer)),
         Command::Project(command) => asking(&global, project::run(command, printer)),
         Command::User(command) => asking(&global, user::run(command, printer)),
-        Command::Repository(command) => asking(&global, repository::run(command, printer)),
+        Command::Repo(command) => asking(&global, repository::run(command, printer)),
         Command::Upload(command) => asking(&global, upload::run(command, printer)),
         Command::Login(arguments) => asking(&global, login::login(arguments, printer)),
         Command::Logout(arguments) => login::logout(arguments, printer),
@@ -108,8 +108,8 @@ fn runtime(mut builder: tokio::runtime::Builder) -> Result<tokio::runtime::Runti
 /// The flag wins over the configuration.
 fn log_format(global: &Global, configured: Format) -> Format {
     match global.log {
-        Some(Output::Text) => Format::Text,
-        Some(Output::Json) => Format::Json,
+        Some(LogForm::Text) => Format::Text,
+        Some(LogForm::Json) => Format::Json,
         None => configured,
     }
 }

@@ -9,7 +9,7 @@ use hythe_testbed::{
 use crate::{admin_of, exits, hythe, json, text};
 
 /// An image in a layout, and where that is.
-fn layout(seed: &str) -> (Image, std::path::PathBuf) {
+pub(crate) fn layout(seed: &str) -> (Image, std::path::PathBuf) {
     let image = image(Family::Oci, Packing::Gzip, seed, "amd64");
     let blobs: Vec<&Content> = image.blobs.iter().collect();
     let folder = layout_folder(&[("v1", &image.manifest)], &blobs);

@@ -5,6 +5,7 @@ mod collection;
 mod configuration;
 mod images;
 mod objects;
+mod requests;
 mod serving;
 
 use std::path::Path;

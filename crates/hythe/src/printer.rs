@@ -150,8 +150,30 @@ pub(crate) fn usage(answer: &clap::Error) -> ExitCode {
     if answer.use_stderr() { Exit::Usage.into() } else { ExitCode::SUCCESS }
 }
 
+/// The columns of the terminal that standard output is; `None` where it is none, and lines may be of any length.
+pub(crate) fn width() -> Option<usize> {
+    if io::stdout().is_terminal() { Table::new().width().map(usize::from) } else { None }
+}
+
+/// Text from outside as it may stand on a terminal: in one line, and without what would steer the terminal or turn the
+/// writing round.
+pub(crate) fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '\n' | '\t' => shown.push(' '),
+            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                shown.extend(letter.escape_unicode());
+            }
+            _ if letter.is_control() => shown.extend(letter.escape_default()),
+            _ => shown.push(letter),
+        }
+    }
+    shown
+}
+
 /// A borderless table, without headers if there are none; on a terminal it is folded to fit, in a pipe it is never folded.
-fn arrange(headers: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+pub(crate) fn arrange(headers: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     if !headers.is_empty() {
@@ -170,7 +192,12 @@ fn arrange(headers: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Str
 
 #[cfg(test)]
 mod tests {
-    use super::arrange;
+    use super::{arrange, visible};
+
+    #[test]
+    fn nothing_from_outside_steers_the_terminal() {
+        assert_eq!(visible("a\u{1b}[2J\r\nb\u{202e}c ü"), "a\\u{1b}[2J\\r b\\u{202e}c ü");
+    }
 
     #[test]
     fn yaml_and_json_are_the_same_document() {

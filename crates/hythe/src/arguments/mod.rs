@@ -11,8 +11,9 @@ mod serve;
 
 pub(crate) use connection::{Connection, LoginArguments, LogoutArguments, NewPassword, Server};
 pub(crate) use images::{
-    CopyArguments, ImageArguments, ListArguments, LocalSource, ProgressForm, PullArguments, PushArguments,
-    Registry, RemoveArguments, TagArguments, WaitArguments,
+    CommitArguments, CopyArguments, ImageArguments, InfoArguments, ListArguments, LoadArguments, LocalSource,
+    ProgressForm, PullArguments, PushArguments, Registry, RemoveArguments, SaveArguments, TagArguments,
+    WaitArguments,
 };
 pub(crate) use maintenance::{
     BackupArguments, CompletionsArguments, ConfigCommand, FsckArguments, GcArguments, RestoreArguments,
@@ -82,6 +83,12 @@ pub(crate) enum Command {
     Pull(PullArguments),
     /// Copy an image from registry to registry, with all platforms and what refers to it.
     Copy(CopyArguments),
+    /// Save an image of a registry or an engine as an archive that every engine loads.
+    Save(SaveArguments),
+    /// Load an archive or a layout into docker, podman or containerd, or straight into a registry.
+    Load(LoadArguments),
+    /// Make an image of a container, and push it.
+    Commit(CommitArguments),
     /// List projects, the images of a project, or the tags of a repository.
     Ls(ListArguments),
     /// List the tags of a repository of any registry.
@@ -90,6 +97,8 @@ pub(crate) enum Command {
     Digest(ImageArguments),
     /// Tell the size of an image, for each platform and in all.
     Size(ImageArguments),
+    /// Show what an image is: platforms, configuration, history, layers, and what refers to it.
+    Info(InfoArguments),
     /// Remove a tag, or an image with all its tags.
     Rm(RemoveArguments),
     /// Give an image a further tag.

@@ -1,10 +1,13 @@
 //! The built program from outside: what a person or a script sees of it.
 
+mod archives;
 mod checking;
 mod collection;
 mod configuration;
 mod images;
+mod info;
 mod objects;
+mod removal;
 mod requests;
 mod serving;
 

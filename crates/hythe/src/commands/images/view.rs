@@ -67,6 +67,10 @@ fn plain(board: &Board, event: &Event) -> Option<String> {
             std::time::Duration::from_millis(*delay_ms).as_secs_f64()
         )),
         Event::Finalising => Some("finalising".to_owned()),
+        Event::CommitStarted { container, .. } => {
+            Some(format!("making an image of the container {container}"))
+        }
+        Event::CommitFinished { image } => Some(format!("made {image}")),
         _ => {
             let state = board.layer(event.layer()?)?;
             let words = settled(state)?;
@@ -122,6 +126,7 @@ async fn bars(mut events: Events) {
         sum.set_position(totals.bytes.done);
         sum.set_message(match (&event, board.retry()) {
             (Event::Finalising, _) => "finalising".to_owned(),
+            (Event::CommitStarted { .. }, _) => "making an image of the container".to_owned(),
             (_, Some(retry)) => format!("{}; trying again", retry.reason),
             _ => {
                 let rate = indicatif::DecimalBytes(per_second(&sum));

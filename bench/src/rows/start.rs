@@ -112,9 +112,9 @@ fn learn(command: &mut Command, cache: &Path) {
     let begin = Instant::now();
     let noted = || {
         let files = fs::read_dir(cache.join("hythe/names")).into_iter().flatten().flatten();
-        let mut names = files.filter_map(|file| file.file_name().into_string().ok());
+        let mut paths = files.map(|file| file.path());
         // The images of this machine's engines have a file of their own.
-        names.any(|name| name.ends_with(".json") && name != "local.json")
+        paths.any(|path| path.extension().is_some_and(|kind| kind == "json") && !path.ends_with("local.json"))
     };
     while !noted() {
         assert!(begin.elapsed() < Duration::from_secs(60), "the names are noted");

@@ -1,8 +1,10 @@
 //! The one place that prints: standard output is data, standard error is talk.
 //!
-//! Invariant: with `--output json` standard output carries one JSON document per command and nothing
-//! else. A reader that closes the pipe early (`| head`) is not an error.
+//! Invariant: with `--output json` or `yaml` standard output carries one document per command and nothing
+//! else, and with `quiet` one identifier a line and nothing else. A reader that closes the pipe early
+//! (`| head`) is not an error.
 
+use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
@@ -11,6 +13,9 @@ use serde::Serialize;
 
 use crate::arguments::Output;
 use crate::failure::{Exit, Failure};
+
+/// The identifiers of a result that has none.
+pub(crate) const NO_NAMES: [&str; 0] = [];
 
 /// Writes a command's results and remarks.
 #[derive(Debug, Clone, Copy)]
@@ -28,12 +33,12 @@ impl Printer {
         Printer { output }
     }
 
-    /// The chosen output format.
-    pub(crate) fn output(self) -> Output {
-        self.output
+    /// Whether standard output is read by a program, which wants a document or identifiers in any case.
+    pub(crate) fn is_for_programs(self) -> bool {
+        self.output != Output::Table
     }
 
-    /// Prints a list: a table for people, the items as JSON for programs.
+    /// Prints a list whose first column identifies: a table for people, the items for programs.
     pub(crate) fn table<T: Serialize + ?Sized>(
         self,
         items: &T,
@@ -41,16 +46,42 @@ impl Printer {
         rows: impl IntoIterator<Item = Vec<String>>,
     ) -> Result<(), Failure> {
         match self.output {
-            Output::Json => self.json(items),
-            Output::Text => write(&arrange(headers, rows)),
+            Output::Quiet => lines(rows.into_iter().filter_map(|row| row.into_iter().next())),
+            Output::Table => write(&arrange(headers, rows)),
+            Output::Json | Output::Yaml => self.document(items),
         }
     }
 
-    /// Prints one result: the sentence for people, the value as JSON for programs.
-    pub(crate) fn result<T: Serialize + ?Sized>(self, value: &T, sentence: &str) -> Result<(), Failure> {
+    /// Prints a list whose identifiers are no column of its own.
+    pub(crate) fn listing<T: Serialize + ?Sized>(
+        self,
+        items: &T,
+        names: impl IntoIterator<Item = impl Display>,
+        headers: &[&str],
+        rows: impl IntoIterator<Item = Vec<String>>,
+    ) -> Result<(), Failure> {
         match self.output {
-            Output::Json => self.json(value),
-            Output::Text => write(sentence),
+            Output::Quiet => lines(names),
+            _ => self.table(items, headers, rows),
+        }
+    }
+
+    /// Prints one result that has no identifier: the sentence for people, the value for programs.
+    pub(crate) fn result<T: Serialize + ?Sized>(self, value: &T, sentence: &str) -> Result<(), Failure> {
+        self.named(value, NO_NAMES, sentence)
+    }
+
+    /// Prints one result: the sentence for people, the value for programs, its identifiers for `quiet`.
+    pub(crate) fn named<T: Serialize + ?Sized>(
+        self,
+        value: &T,
+        names: impl IntoIterator<Item = impl Display>,
+        sentence: &str,
+    ) -> Result<(), Failure> {
+        match self.output {
+            Output::Quiet => lines(names),
+            Output::Table => write(sentence),
+            Output::Json | Output::Yaml => self.document(value),
         }
     }
 
@@ -77,12 +108,23 @@ impl Printer {
         }
     }
 
-    fn json<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Failure> {
-        let text = serde_json::to_string_pretty(value).map_err(|error| {
-            Failure::new(Exit::Failed, format!("The result cannot be written as JSON: {error}"))
-        })?;
-        write(&text)
+    /// Prints the document that programs read.
+    fn document<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Failure> {
+        let failed = |form: &str, error: &dyn Display| {
+            Failure::new(Exit::Failed, format!("The result cannot be written as {form}: {error}"))
+        };
+        let text = match self.output {
+            Output::Yaml => serde_saphyr::to_string(&value).map_err(|error| failed("YAML", &error))?,
+            _ => serde_json::to_string_pretty(value).map_err(|error| failed("JSON", &error))?,
+        };
+        write(text.trim_end_matches('\n'))
     }
+}
+
+/// Writes one identifier a line; no identifiers are no line.
+fn lines(names: impl IntoIterator<Item = impl Display>) -> Result<(), Failure> {
+    let names: Vec<String> = names.into_iter().map(|name| name.to_string()).collect();
+    if names.is_empty() { Ok(()) } else { write(&names.join("\n")) }
 }
 
 /// Writes data and its line end.
@@ -108,23 +150,61 @@ pub(crate) fn usage(answer: &clap::Error) -> ExitCode {
     if answer.use_stderr() { Exit::Usage.into() } else { ExitCode::SUCCESS }
 }
 
-/// A borderless table; on a terminal it is folded to fit, in a pipe it is never folded.
-fn arrange(headers: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+/// The columns of the terminal that standard output is; `None` where it is none, and lines may be of any length.
+pub(crate) fn width() -> Option<usize> {
+    if io::stdout().is_terminal() { Table::new().width().map(usize::from) } else { None }
+}
+
+/// Text from outside as it may stand on a terminal: in one line, and without what would steer the terminal or turn the
+/// writing round.
+pub(crate) fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '\n' | '\t' => shown.push(' '),
+            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                shown.extend(letter.escape_unicode());
+            }
+            _ if letter.is_control() => shown.extend(letter.escape_default()),
+            _ => shown.push(letter),
+        }
+    }
+    shown
+}
+
+/// A borderless table, without headers if there are none; on a terminal it is folded to fit, in a pipe it is never folded.
+pub(crate) fn arrange(headers: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(headers.iter().map(|header| header.to_uppercase()));
+    table.load_style(presets::NOTHING);
+    if !headers.is_empty() {
+        table.set_header(headers.iter().map(|header| header.to_uppercase()));
+    }
     if io::stdout().is_terminal() {
         table.set_content_arrangement(ContentArrangement::Dynamic);
     }
     table.add_rows(rows);
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
+    let last = table.column_count().saturating_sub(1);
+    for (at, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, if at == last { 0 } else { 2 }));
     }
     table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::arrange;
+    use super::{arrange, visible};
+
+    #[test]
+    fn nothing_from_outside_steers_the_terminal() {
+        assert_eq!(visible("a\u{1b}[2J\r\nb\u{202e}c ü"), "a\\u{1b}[2J\\r b\\u{202e}c ü");
+    }
+
+    #[test]
+    fn yaml_and_json_are_the_same_document() {
+        let value = serde_json::json!({ "name": "lab/app", "tags": ["v1", "0123", "true"], "digest": null, "size": 7 });
+        let text = serde_saphyr::to_string(&value).unwrap();
+        assert_eq!(text, "digest: null\nname: lab/app\nsize: 7\ntags:\n- v1\n- \"0123\"\n- \"true\"\n");
+    }
 
     #[test]
     fn a_table_lines_its_columns_up() {

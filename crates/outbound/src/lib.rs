@@ -8,6 +8,9 @@
 //!   does not verify is an error, and there is no switch for either;
 //! - nothing waits for ever: connecting is limited, and so is the time in which no byte moves;
 //! - no error and no `Debug` output of this crate shows a credential or a query string.
+//!
+//! Each exchange is a `tracing` event of this crate at debug level (method, address, status, milliseconds, bytes,
+//! request id), its headers are events at trace level; secrets are replaced in both.
 
 mod authorization;
 mod builder;
@@ -18,6 +21,7 @@ mod proxy;
 mod request;
 mod response;
 mod send;
+mod trace;
 
 pub use authorization::{Authorization, AuthorizationError};
 pub use builder::{Outbound, OutboundBuilder};

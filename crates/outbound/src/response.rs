@@ -10,6 +10,7 @@ use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName};
 use serde::de::DeserializeOwned;
 use url::Url;
 
+use crate::trace::Told;
 use crate::{Origin, OutboundError};
 
 /// A server's answer. The body is not read yet; dropping it closes the connection.
@@ -18,6 +19,7 @@ pub struct Response {
     pub(crate) inner: reqwest::Response,
     pub(crate) origin: Origin,
     pub(crate) idle_timeout: Duration,
+    pub(crate) told: Told,
 }
 
 impl Response {
@@ -87,7 +89,7 @@ impl Response {
     }
 
     async fn chunk(&mut self) -> Result<Option<Bytes>, OutboundError> {
-        match tokio::time::timeout(self.idle_timeout, self.inner.chunk()).await {
+        let chunk = match tokio::time::timeout(self.idle_timeout, self.inner.chunk()).await {
             Ok(Ok(chunk)) => Ok(chunk),
             Ok(Err(error)) => {
                 Err(OutboundError::from_reqwest(self.origin.to_string(), self.idle_timeout, &error))
@@ -95,6 +97,11 @@ impl Response {
             Err(_elapsed) => {
                 Err(OutboundError::Timeout { origin: self.origin.to_string(), waited: self.idle_timeout })
             }
+        };
+        match &chunk {
+            Ok(piece) => self.told.received(piece.as_ref().map_or(0, Bytes::len)),
+            Err(error) => self.told.failed(error),
         }
+        chunk
     }
 }

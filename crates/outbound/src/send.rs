@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use crate::request::Kind;
+use crate::trace::Told;
 use crate::{Authorization, Body, Origin, Outbound, OutboundError, Request, Response};
 
 /// A registry sends a blob to a store, the store to a mirror; more than this is a loop.
@@ -68,6 +69,8 @@ impl Outbound {
             request.headers_mut().insert(AUTHORIZATION, authorization.header());
         }
         let idle = Idle::new(self.idle_timeout());
+        let mut told = Told::begin(method, url, request.headers());
+        let sent = told.sender();
         match body.0 {
             Kind::Empty => {
                 // Servers want a length on a POST, PUT or PATCH without a body; hyper leaves it out.
@@ -76,26 +79,39 @@ impl Outbound {
                     request.headers_mut().insert(CONTENT_LENGTH, 0.into());
                 }
             }
-            Kind::Bytes(bytes) => *request.body_mut() = Some(reqwest::Body::from(bytes)),
+            Kind::Bytes(bytes) => {
+                sent(bytes.len());
+                *request.body_mut() = Some(reqwest::Body::from(bytes));
+            }
             Kind::Stream { size, stream } => {
                 if let Some(size) = size {
                     request.headers_mut().insert(CONTENT_LENGTH, size.into());
                 }
                 let watch = idle.clone();
-                let watched = stream.inspect(move |_chunk: &io::Result<Bytes>| watch.touch());
+                let watched = stream.inspect(move |chunk: &io::Result<Bytes>| {
+                    watch.touch();
+                    sent(chunk.as_ref().map_or(0, Bytes::len));
+                });
                 *request.body_mut() = Some(reqwest::Body::wrap_stream(watched));
             }
         }
         let sending = self.client(&origin)?.execute(request);
-        tokio::select! {
-            answer = sending => match answer {
-                Ok(inner) => Ok(Response { inner, origin, idle_timeout: self.idle_timeout() }),
-                Err(error) => {
-                    Err(OutboundError::from_reqwest(origin.to_string(), self.connect_timeout(), &error))
-                }
-            },
+        let outcome = tokio::select! {
+            answer = sending => answer.map_err(|error| {
+                OutboundError::from_reqwest(origin.to_string(), self.connect_timeout(), &error)
+            }),
             () = idle.elapsed() => {
                 Err(OutboundError::Timeout { origin: origin.to_string(), waited: self.idle_timeout() })
+            }
+        };
+        match outcome {
+            Ok(inner) => {
+                told.answered(inner.status(), inner.headers());
+                Ok(Response { inner, origin, idle_timeout: self.idle_timeout(), told })
+            }
+            Err(error) => {
+                told.failed(&error);
+                Err(error)
             }
         }
     }

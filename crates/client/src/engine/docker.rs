@@ -13,7 +13,8 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use hythe_oci::Digest;
 
 use super::{
-    Archive, EngineAddress, EngineError, EngineImage, EngineKind, absent, digest, unreadable, version,
+    Archive, CommitOptions, EngineAddress, EngineError, EngineImage, EngineKind, absent, digest, unreadable,
+    version,
 };
 
 /// How long an answer may take to begin, in seconds. Older engines write the whole archive to their disk before its
@@ -123,15 +124,33 @@ impl Docker {
         container: &str,
         repository: &str,
         tag: &str,
+        options: &CommitOptions,
     ) -> Result<Digest, EngineError> {
-        let options = CommitContainerOptionsBuilder::default()
+        let mut asked = CommitContainerOptionsBuilder::default()
             .container(container)
             .repo(repository)
             .tag(tag)
-            .pause(true)
-            .build();
-        let made = self.client.commit_container(options, ContainerConfig::default()).await;
+            .pause(!options.no_pause);
+        if let Some(author) = &options.author {
+            asked = asked.author(author);
+        }
+        if let Some(message) = &options.message {
+            asked = asked.comment(message);
+        }
+        let made = self.client.commit_container(asked.build(), ContainerConfig::default()).await;
         digest(self.kind, &made.map_err(|error| self.failed(error))?.id)
+    }
+
+    pub(super) async fn has_container(&self, name: &str) -> Result<bool, EngineError> {
+        // The name becomes a part of the path.
+        if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte)) {
+            return Ok(false);
+        }
+        match self.client.inspect_container(name, None).await {
+            Ok(_) => Ok(true),
+            Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(false),
+            Err(error) => Err(self.failed(error)),
+        }
     }
 
     fn failed(&self, error: Error) -> EngineError {

@@ -124,6 +124,17 @@ pub struct EngineImage {
     pub size: u64,
 }
 
+/// What may be said of an image that is made of a container.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CommitOptions {
+    /// Leave the container running while it is read: what it writes meanwhile may be in the image in part.
+    pub no_pause: bool,
+    /// Who made the image.
+    pub author: Option<String>,
+    /// What changed.
+    pub message: Option<String>,
+}
+
 /// A running engine.
 #[derive(Clone, Debug)]
 pub struct Engine {
@@ -223,13 +234,38 @@ impl Engine {
         }
     }
 
+    /// Whether the engine has a container of this name or ID. containerd is not asked: it makes no images of containers.
+    ///
+    /// # Errors
+    /// The engine fails or cannot be understood.
+    pub async fn has_container(&self, name: &str) -> Result<bool, EngineError> {
+        match &self.spoken {
+            Spoken::Docker(docker) => docker.has_container(name).await,
+            Spoken::Containerd(_) => Ok(false),
+        }
+    }
+
     /// Makes an image of a container as it is now. The container goes on.
     ///
     /// # Errors
     /// There is no such container, or the engine cannot do this (containerd).
     pub async fn commit(&self, container: &str, repository: &str, tag: &str) -> Result<Digest, EngineError> {
+        self.commit_with(container, repository, tag, &CommitOptions::default()).await
+    }
+
+    /// The same with more said.
+    ///
+    /// # Errors
+    /// See [`Engine::commit`].
+    pub async fn commit_with(
+        &self,
+        container: &str,
+        repository: &str,
+        tag: &str,
+        options: &CommitOptions,
+    ) -> Result<Digest, EngineError> {
         match &self.spoken {
-            Spoken::Docker(docker) => docker.commit(container, repository, tag).await,
+            Spoken::Docker(docker) => docker.commit(container, repository, tag, options).await,
             Spoken::Containerd(_) => Err(EngineError::Unsupported {
                 engine: EngineKind::Containerd,
                 what: "make an image of a container",

@@ -39,6 +39,11 @@ impl LayoutFolder {
         Ok(Self { folder: folder.to_owned() })
     }
 
+    /// The layout that is in this folder or will be; nothing is made.
+    pub(crate) fn at(folder: &Path) -> Self {
+        Self { folder: folder.to_owned() }
+    }
+
     /// Whether a blob of this size is there already. Its content was checked when it was written.
     pub(crate) fn has(&self, digest: &Digest, size: u64) -> bool {
         fs::metadata(self.folder.join(blob_path(digest))).is_ok_and(|state| state.len() == size)

@@ -1,6 +1,6 @@
 //! What is asked of an image at a registry: its size, its names.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use hythe_oci::{Digest, ManifestKind, Reference, Tag};
@@ -49,11 +49,11 @@ impl Target {
         let mut met = HashSet::new();
         let mut size = ImageSize { digest: root.digest, bytes: 0, platforms: Vec::new() };
         let mut count = |document: &Document| {
-            let mut own = 0;
+            let mut own: u64 = 0;
             for blob in parse(document)?.required_blobs() {
-                own += blob.size;
+                own = blob.size.saturating_add(own);
                 if met.insert(blob.digest) {
-                    size.bytes += blob.size;
+                    size.bytes = size.bytes.saturating_add(blob.size);
                 }
             }
             Ok::<u64, TransferError>(own)
@@ -88,27 +88,33 @@ impl Target {
     /// # Errors
     /// The registry refused.
     pub async fn tags_of(&self, digest: &Digest) -> Result<Vec<Tag>, RemoteError> {
+        let tagged = self.tagged().await?;
+        Ok(tagged.into_iter().filter(|(_, named)| named == digest).map(|(tag, _)| tag).collect())
+    }
+
+    /// All tags of the repository and what they name: one request at a Hythe for a thousand tags, one for each tag at
+    /// another registry.
+    ///
+    /// # Errors
+    /// The registry refused.
+    pub async fn tagged(&self) -> Result<BTreeMap<Tag, Digest>, RemoteError> {
         if let Some(api) = &self.api
             && let Ok(images) = api.images_of(&self.repository)
             && let Ok(images) = images.all().await
         {
-            return Ok(images
-                .into_iter()
-                .filter(|image| image.digest == *digest)
-                .map(|image| image.tag)
-                .collect());
+            return Ok(images.into_iter().map(|image| (image.tag, image.digest)).collect());
         }
         let tags: Vec<Tag> = self.remote.tags(&self.repository)?.into_stream().try_collect().await?;
         let named = stream::iter(tags).map(|tag| async move {
             let reference = Reference::Tag(tag.clone());
             match self.remote.resolve(&self.repository, &reference).await {
-                Ok(found) => Ok((found.digest == *digest).then_some(tag)),
+                Ok(found) => Ok(Some((tag, found.digest))),
                 // Deleted meanwhile.
                 Err(error) if error.is_not_found() => Ok(None),
                 Err(error) => Err(error),
             }
         });
-        let named: Vec<Option<Tag>> = named.buffered(AT_ONCE).try_collect().await?;
+        let named: Vec<Option<(Tag, Digest)>> = named.buffered(AT_ONCE).try_collect().await?;
         Ok(named.into_iter().flatten().collect())
     }
 }

@@ -81,6 +81,16 @@ impl Target {
         copied
     }
 
+    /// The image that would be copied, and the blobs of it and of what refers to it.
+    pub(super) async fn copied(
+        &self,
+        reference: &Reference,
+        options: &CopyOptions,
+    ) -> Result<(Digest, Vec<(Digest, u64)>), TransferError> {
+        let whole = self.whole(reference, options).await?;
+        Ok((whole.root.digest, whole.blobs.iter().map(|blob| (blob.digest, blob.size)).collect()))
+    }
+
     async fn whole(&self, reference: &Reference, options: &CopyOptions) -> Result<Whole, TransferError> {
         let root = if options.platform.is_some() {
             let options = PullOptions { platform: options.platform.clone(), jobs: options.jobs };

@@ -7,9 +7,12 @@
 mod announcement;
 mod asked;
 mod blob;
+mod commit;
 mod copy;
 mod error;
+mod layout_archive;
 mod memory;
+mod preview;
 mod pull;
 mod push_archive;
 mod push_layout;
@@ -17,10 +20,14 @@ mod reading;
 mod target;
 mod written;
 
+pub(crate) use push_layout::{chosen, parse};
+
 pub use asked::{ImageSize, PlatformSize};
 pub use copy::CopyOptions;
 pub use error::TransferError;
+pub use layout_archive::archive_of_layout;
 pub use memory::Memory;
+pub use preview::Preview;
 pub use pull::{PullOptions, Pulled};
 pub use reading::{archive_from, archive_in_file};
 pub use target::{PushOptions, Pushed, Target};

@@ -358,7 +358,7 @@ impl Target {
     }
 
     /// Everything below a manifest: other manifests, and each blob once.
-    pub(super) async fn gather(
+    pub(crate) async fn gather(
         &self,
         root: &Document,
     ) -> Result<(Vec<Document>, Vec<Descriptor>), TransferError> {

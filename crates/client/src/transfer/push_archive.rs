@@ -21,8 +21,8 @@ use crate::pack::{Compression, pack};
 use crate::progress::{Event, Layer, LayerReporter, Plan, Reporter, TransferKind};
 use crate::source::{ArchiveImage, ArchiveIndex, Body, Document, Entries, Entry, SourceError, blob_path};
 
-const GZIP: &[u8] = &[0x1f, 0x8b];
-const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+pub(super) const GZIP: &[u8] = &[0x1f, 0x8b];
+pub(super) const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 
 /// A layer of the archive that is at the registry.
 #[derive(Clone, Debug)]

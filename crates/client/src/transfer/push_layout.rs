@@ -19,9 +19,9 @@ const MOST_MANIFESTS: usize = 10_000;
 
 /// Everything that makes up an image.
 #[derive(Default)]
-struct Whole {
+pub(super) struct Whole {
     /// Each blob once.
-    blobs: Vec<(Expected, String)>,
+    pub(super) blobs: Vec<(Expected, String)>,
     /// Each manifest once, what is named before what names it; the image's own is the last.
     manifests: Vec<Document>,
 }
@@ -34,9 +34,7 @@ pub(super) async fn push(
     options: &PushOptions,
     reporter: &Reporter,
 ) -> Result<Pushed, TransferError> {
-    let root = layout.choose(name)?;
-    let root = narrowed(layout, root, options.platform.as_ref())?;
-    let whole = gather(layout, &root)?;
+    let (root, whole) = chosen_whole(layout, name, options.platform.as_ref())?;
     let layers = whole.blobs.iter().zip(0..).map(|((blob, label), at)| {
         let layer = Layer::new(at, Some(blob.digest), None, Some(blob.size));
         if label.is_empty() { layer } else { layer.labelled(label) }
@@ -49,6 +47,17 @@ pub(super) async fn push(
         announced.withdraw().await;
     }
     pushed
+}
+
+/// The image of this name, and everything that makes it up.
+pub(super) fn chosen_whole(
+    layout: &Layout,
+    name: Option<&str>,
+    platform: Option<&Platform>,
+) -> Result<(Document, Whole), TransferError> {
+    let root = narrowed(layout, layout.choose(name)?, platform)?;
+    let whole = gather(layout, &root)?;
+    Ok((root, whole))
 }
 
 /// What others wait for: all blobs, and all manifests but the image's own.
@@ -111,7 +120,11 @@ pub(super) async fn push_document(
 }
 
 /// One platform of an index, if one is asked for.
-fn narrowed(layout: &Layout, root: Document, platform: Option<&Platform>) -> Result<Document, TransferError> {
+pub(super) fn narrowed(
+    layout: &Layout,
+    root: Document,
+    platform: Option<&Platform>,
+) -> Result<Document, TransferError> {
     let Some(platform) = platform else { return Ok(root) };
     let manifest = parse(&root)?;
     if manifest.kind != ManifestKind::Index {
@@ -122,7 +135,7 @@ fn narrowed(layout: &Layout, root: Document, platform: Option<&Platform>) -> Res
 }
 
 /// The entry of an index for a platform.
-pub(super) fn chosen<'a>(platform: &Platform, index: &'a Manifest) -> Result<&'a Descriptor, TransferError> {
+pub(crate) fn chosen<'a>(platform: &Platform, index: &'a Manifest) -> Result<&'a Descriptor, TransferError> {
     platform.choose(&index.children).ok_or_else(|| {
         let held: Vec<_> = index.children.iter().filter_map(Platform::of).collect();
         let held = if held.is_empty() { "no platform".to_owned() } else { held.join(", ") };
@@ -138,7 +151,7 @@ fn child_of(layout: &Layout, child: &Descriptor) -> Result<Document, SourceError
     Ok(Document { digest: child.digest, media_type, bytes: layout.document(&child.digest)? })
 }
 
-pub(super) fn parse(document: &Document) -> Result<Manifest, SourceError> {
+pub(crate) fn parse(document: &Document) -> Result<Manifest, SourceError> {
     Manifest::parse(Some(&document.media_type), &document.bytes)
         .map_err(|problem| SourceError::Manifest { digest: document.digest, problem })
 }
@@ -195,7 +208,7 @@ impl Whole {
 }
 
 /// A blob's bytes from an offset on. Its digest is the registry's to check.
-fn content(
+pub(super) fn content(
     layout: &Layout,
     digest: Digest,
     offset: u64,

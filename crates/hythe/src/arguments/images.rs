@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::{ArgAction, Args, ValueEnum};
+use globset::Glob;
 use hythe_client::Platform;
 use hythe_client::engine::EngineKind;
 use hythe_client::pack::Compression;
@@ -64,6 +65,9 @@ pub(crate) struct PushArguments {
     /// How many layers move at once.
     #[arg(long, default_value = "4")]
     pub(crate) jobs: NonZeroUsize,
+    /// Say what would be sent and what is there already, and send nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     #[command(flatten)]
     pub(crate) shown: Shown,
     #[command(flatten)]
@@ -84,6 +88,9 @@ pub(crate) struct PullArguments {
     /// How many layers move at once.
     #[arg(long, default_value = "4")]
     pub(crate) jobs: NonZeroUsize,
+    /// Say what would be fetched and what is there already, and fetch nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     #[command(flatten)]
     pub(crate) shown: Shown,
     #[command(flatten)]
@@ -106,6 +113,90 @@ pub(crate) struct CopyArguments {
     /// How many layers move at once.
     #[arg(long, default_value = "4")]
     pub(crate) jobs: NonZeroUsize,
+    /// Say what would be sent and what is there already, and send nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) shown: Shown,
+    #[command(flatten)]
+    pub(crate) registry: Registry,
+}
+
+/// `hythe save`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct SaveArguments {
+    /// The image: `PROJECT/NAME:TAG` or with a registry in front; `docker:NAME`, `podman:NAME` or `containerd:NAME` of an
+    /// engine; `oci:FOLDER[:NAME]`.
+    pub(crate) image: LocalSource,
+    /// The file to write, or `-` for standard output.
+    pub(crate) file: PathBuf,
+    /// Save this part of a multi-platform image [default: this machine's].
+    #[arg(long, value_name = "OS/ARCH")]
+    pub(crate) platform: Option<Platform>,
+    /// How many layers move at once.
+    #[arg(long, default_value = "4")]
+    pub(crate) jobs: NonZeroUsize,
+    /// Say what would be fetched and what is there already, and fetch nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) shown: Shown,
+    #[command(flatten)]
+    pub(crate) registry: Registry,
+}
+
+/// `hythe load`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct LoadArguments {
+    /// The archive, plain or compressed, or the folder of an OCI layout; `-` for standard input.
+    pub(crate) file: String,
+    /// Where to: `docker:[NAME]`, `podman:[NAME]` or `containerd:[NAME]`, or an image of a registry, `PROJECT/NAME:TAG`
+    /// [default: the engine that runs here, under the names in the archive].
+    pub(crate) name: Option<LocalSource>,
+    /// Load this part of a multi-platform layout alone [default: an engine gets this machine's, a registry all].
+    #[arg(long, value_name = "OS/ARCH")]
+    pub(crate) platform: Option<Platform>,
+    /// How layers that come uncompressed are compressed for a registry.
+    #[arg(long, value_enum, default_value_t = Packing::Gzip)]
+    pub(crate) compression: Packing,
+    /// How many layers move at once.
+    #[arg(long, default_value = "4")]
+    pub(crate) jobs: NonZeroUsize,
+    /// Say what would be sent and what is there already, and send nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) shown: Shown,
+    #[command(flatten)]
+    pub(crate) registry: Registry,
+}
+
+/// `hythe commit`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct CommitArguments {
+    /// The container: its name or ID in docker or podman (`docker:NAME` to say which).
+    pub(crate) container: LocalSource,
+    /// What the image is to be called: `PROJECT/NAME:TAG`, or with a registry in front, is pushed there; `docker:NAME` or
+    /// `podman:NAME` stays in the engine.
+    pub(crate) image: LocalSource,
+    /// Whether the container stands still while it is read.
+    #[arg(long, default_value_t = true, action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "true|false")]
+    pub(crate) pause: bool,
+    /// Who made the image.
+    #[arg(long)]
+    pub(crate) author: Option<String>,
+    /// What changed, for the image's history.
+    #[arg(long, short)]
+    pub(crate) message: Option<String>,
+    /// How layers are compressed.
+    #[arg(long, value_enum, default_value_t = Packing::Gzip)]
+    pub(crate) compression: Packing,
+    /// How many layers move at once.
+    #[arg(long, default_value = "4")]
+    pub(crate) jobs: NonZeroUsize,
+    /// Say what would be made, and make nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     #[command(flatten)]
     pub(crate) shown: Shown,
     #[command(flatten)]
@@ -130,12 +221,37 @@ pub(crate) struct ImageArguments {
     pub(crate) registry: Registry,
 }
 
+/// `hythe info`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct InfoArguments {
+    /// The image: `PROJECT/NAME:TAG` or `…@sha256:…`, or with a registry in front.
+    pub(crate) image: String,
+    /// The platform to look at closely [default: this machine's, else the first].
+    #[arg(long, value_name = "OS/ARCH")]
+    pub(crate) platform: Option<Platform>,
+    #[command(flatten)]
+    pub(crate) registry: Registry,
+}
+
 /// `hythe rm`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct RemoveArguments {
-    /// `PROJECT/NAME:TAG` removes this name alone; `PROJECT/NAME@sha256:…` the image with all its names.
-    pub(crate) image: String,
-    /// Say what would go, and change nothing.
+    /// `PROJECT/NAME:TAG` removes this name alone; `PROJECT/NAME@sha256:…` the image with all its names. Any number.
+    #[arg(required = true, value_name = "IMAGE")]
+    pub(crate) images: Vec<String>,
+    /// Remove every tag of the repository `PROJECT/NAME`.
+    #[arg(long)]
+    pub(crate) all_tags: bool,
+    /// Remove the tags of the repository `PROJECT/NAME` that match: `v1.*`, `pr-??`, `{dev,test}-*`.
+    #[arg(long = "match", value_name = "GLOB", value_parser = glob, conflicts_with = "all_tags")]
+    pub(crate) matching: Option<Glob>,
+    /// Remove also each image that would be left without a tag.
+    #[arg(long)]
+    pub(crate) untagged: bool,
+    /// Do not ask, which is done on a terminal before more than one name goes.
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    /// Say what would go and how much becomes free, and change nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
     #[command(flatten)]
@@ -149,6 +265,9 @@ pub(crate) struct TagArguments {
     pub(crate) image: String,
     /// The further tag in the same repository; it is moved if there is one.
     pub(crate) tag: Tag,
+    /// Say what would happen, and change nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     #[command(flatten)]
     pub(crate) registry: Registry,
 }
@@ -245,6 +364,10 @@ impl LocalSource {
             Self::Stdio => None,
         }
     }
+}
+
+fn glob(text: &str) -> Result<Glob, String> {
+    Glob::new(text).map_err(|error| error.kind().to_string())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -16,8 +16,9 @@ pub(crate) use completion::{CompleteArguments, CompletionsArguments};
 pub(crate) use connection::{Connection, LoginArguments, LogoutArguments, NewPassword, Server, parse_server};
 pub(crate) use doctor::DoctorArguments;
 pub(crate) use images::{
-    CopyArguments, ImageArguments, ListArguments, LocalSource, ProgressForm, PullArguments, PushArguments,
-    Registry, RemoveArguments, TagArguments, WaitArguments,
+    CommitArguments, CopyArguments, ImageArguments, InfoArguments, ListArguments, LoadArguments, LocalSource,
+    ProgressForm, PullArguments, PushArguments, Registry, RemoveArguments, SaveArguments, TagArguments,
+    WaitArguments,
 };
 pub(crate) use maintenance::{
     BackupArguments, ConfigCommand, FsckArguments, GcArguments, ManualArguments, RestoreArguments,
@@ -44,22 +45,36 @@ pub(crate) struct Arguments {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Global {
     /// How data is written to standard output.
-    #[arg(long, global = true, value_enum, default_value_t = Output::Text, value_name = "FORMAT")]
+    #[arg(long, short, global = true, value_enum, default_value_t = Output::Table, value_name = "FORMAT")]
     pub(crate) output: Output,
     /// How the log is written to standard error [default: the configuration's log.format].
     #[arg(long = "log", global = true, value_enum, value_name = "FORMAT")]
-    pub(crate) log: Option<Output>,
-    /// Say more in the log: once for debug, twice for trace.
+    pub(crate) log: Option<LogForm>,
+    /// Say more in the log: once for debug and each request to a server, twice for trace and headers; secrets are hidden.
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
 }
 
-/// For people or for programs.
+/// The form of data on standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
     /// For people: tables, sentences, lines.
+    #[value(alias = "text")]
+    Table,
+    /// For programs: one JSON document.
+    Json,
+    /// The same document as YAML.
+    Yaml,
+    /// Bare identifiers, one a line: names, tags, digests.
+    Quiet,
+}
+
+/// The form of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogForm {
+    /// For people: lines.
     Text,
-    /// For programs: JSON, one document of data, one line for each event of the log.
+    /// For programs: JSON, one line for each event.
     Json,
 }
 
@@ -74,6 +89,12 @@ pub(crate) enum Command {
     Pull(PullArguments),
     /// Copy an image from registry to registry, with all platforms and what refers to it.
     Copy(CopyArguments),
+    /// Save an image of a registry or an engine as an archive that every engine loads.
+    Save(SaveArguments),
+    /// Load an archive or a layout into docker, podman or containerd, or straight into a registry.
+    Load(LoadArguments),
+    /// Make an image of a container, and push it.
+    Commit(CommitArguments),
     /// List projects, the images of a project, or the tags of a repository.
     Ls(ListArguments),
     /// List the tags of a repository of any registry.
@@ -82,6 +103,8 @@ pub(crate) enum Command {
     Digest(ImageArguments),
     /// Tell the size of an image, for each platform and in all.
     Size(ImageArguments),
+    /// Show what an image is: platforms, configuration, history, layers, and what refers to it.
+    Info(InfoArguments),
     /// Remove a tag, or an image with all its tags.
     Rm(RemoveArguments),
     /// Give an image a further tag.
@@ -107,8 +130,8 @@ pub(crate) enum Command {
     #[command(subcommand)]
     User(UserCommand),
     /// Create, list and delete repositories.
-    #[command(subcommand)]
-    Repository(RepositoryCommand),
+    #[command(subcommand, alias = "repository")]
+    Repo(RepositoryCommand),
     /// List and cancel unfinished uploads.
     #[command(subcommand)]
     Upload(UploadCommand),

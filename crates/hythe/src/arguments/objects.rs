@@ -186,19 +186,22 @@ pub(crate) enum UserCommand {
     },
 }
 
-/// `hythe repository …`.
+/// `hythe repo …`.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum RepositoryCommand {
-    /// Create an empty repository (a push makes one by itself).
+    /// Create an empty repository, unless it is there already (a push makes one by itself).
     Create(RepositoryArguments),
     /// List a project's repositories.
+    #[command(name = "ls", alias = "list")]
     List {
         /// The project.
+        #[arg(env = "HYTHE_PROJECT")]
         project: ProjectName,
         #[command(flatten)]
         connection: Connection,
     },
     /// Delete a repository with everything in it.
+    #[command(name = "rm", alias = "delete")]
     Delete(RepositoryArguments),
 }
 

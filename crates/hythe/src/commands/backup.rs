@@ -79,13 +79,14 @@ fn row(what: &str, tally: Tally) -> Vec<String> {
 
 fn show_backup(report: &BackupReport, to: &Path, printer: Printer) -> Result<(), Failure> {
     let rows = [row("linked", report.linked), row("copied", report.copied), row("kept", report.kept)];
-    printer.table(report, &["blobs", "count", "bytes"], rows)?;
+    printer.listing(report, [to.display()], &["blobs", "count", "bytes"], rows)?;
     printer.talk(&format!("The backup in {} holds the state of {}", to.display(), report.made));
     Ok(())
 }
 
 fn show_restore(report: &RestoreReport, to: &Path, printer: Printer) -> Result<(), Failure> {
-    printer.table(report, &["blobs", "count", "bytes"], [row("restored", report.restored)])?;
+    let rows = [row("restored", report.restored)];
+    printer.listing(report, [to.display()], &["blobs", "count", "bytes"], rows)?;
     printer.talk(&format!("{} holds the state of {}", to.display(), report.made));
     Ok(())
 }

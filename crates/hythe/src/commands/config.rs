@@ -20,7 +20,7 @@ pub(super) fn run(command: ConfigCommand, printer: Printer) -> Result<(), Failur
         ConfigCommand::Check { file } => {
             check_file(&file)?;
             let sentence = format!("{} is a valid configuration", file.display());
-            printer.result(&Checked { file: &file, valid: true }, &sentence)
+            printer.named(&Checked { file: &file, valid: true }, [file.display()], &sentence)
         }
         ConfigCommand::Example => printer.raw(&example()),
         ConfigCommand::Print { source } => {

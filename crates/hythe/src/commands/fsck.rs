@@ -3,7 +3,7 @@
 use hythe_registry::check::{CheckOptions, CheckReport, Listed, Repairs};
 
 use super::maintenance::{self, Holder};
-use crate::arguments::{FsckArguments, Global, Output};
+use crate::arguments::{FsckArguments, Global};
 use crate::bar::Bar;
 use crate::failure::{Exit, Failure, chain};
 use crate::printer::Printer;
@@ -40,8 +40,9 @@ fn show(report: &CheckReport, printer: Printer) -> Result<(), Failure> {
         ("without a record", &report.orphaned),
     ];
     let damaged = kinds.iter().flat_map(|(kind, listed)| rows(kind, listed));
-    if printer.output() == Output::Json || kinds.iter().any(|(_, listed)| listed.count > 0) {
-        printer.table(report, &["what", "blob"], damaged)?;
+    if printer.is_for_programs() || kinds.iter().any(|(_, listed)| listed.count > 0) {
+        let blobs = kinds.iter().flat_map(|(_, listed)| &listed.digests);
+        printer.listing(report, blobs, &["what", "blob"], damaged)?;
     }
     let how = if report.quick { "for their size" } else { "byte by byte" };
     printer.talk(&format!(

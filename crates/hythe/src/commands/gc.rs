@@ -7,7 +7,7 @@ use hythe_registry::collect::{CollectOptions, CollectReport, Tally};
 use super::maintenance::{self, Holder};
 use crate::arguments::{GcArguments, Global};
 use crate::failure::{Exit, Failure, chain};
-use crate::printer::Printer;
+use crate::printer::{NO_NAMES, Printer};
 
 pub(super) fn run(arguments: GcArguments, global: &Global, printer: Printer) -> Result<(), Failure> {
     let grace = arguments.grace_minutes.map(|minutes| Duration::from_mins(u64::from(minutes)));
@@ -35,7 +35,7 @@ fn show(report: &CollectReport, printer: Printer) -> Result<(), Failure> {
         row("links to blobs", "needed by no manifest of their repository", links),
     ];
     let outcome = if report.dry_run { "would go" } else { "removed" };
-    printer.table(report, &[outcome, "count", "bytes", "why"], rows)?;
+    printer.listing(report, NO_NAMES, &[outcome, "count", "bytes", "why"], rows)?;
     let kept = if report.dry_run { "; nothing was removed" } else { "" };
     printer.talk(&format!(
         "Looked at {} blobs and {} links{kept}",

@@ -57,14 +57,14 @@ pub(super) async fn login(arguments: LoginArguments, printer: Printer) -> Result
     }
     let sentence =
         format!("Signed in to {server} as {}; the login is kept in {}", user.name, stored.path().display());
-    printer.result(&SignedIn { server: &server, user: &user }, &sentence)
+    printer.named(&SignedIn { server: &server, user: &user }, [&user.name], &sentence)
 }
 
 pub(super) async fn whoami(connection: Connection, printer: Printer) -> Result<(), Failure> {
     let user = Session::open(&connection)?.api.me().await.map_err(refused)?;
     let sentence =
         if user.admin { format!("{}, an administrator", user.name) } else { user.name.to_string() };
-    printer.result(&user, &sentence)
+    printer.named(&user, [&user.name], &sentence)
 }
 
 pub(super) fn logout(arguments: LogoutArguments, printer: Printer) -> Result<(), Failure> {
@@ -76,5 +76,5 @@ pub(super) fn logout(arguments: LogoutArguments, printer: Printer) -> Result<(),
     } else {
         format!("There was no login of {server}")
     };
-    printer.result(&SignedOut { server: &server, was_signed_in }, &sentence)
+    printer.named(&SignedOut { server: &server, was_signed_in }, [&server], &sentence)
 }

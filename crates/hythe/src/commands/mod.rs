@@ -23,7 +23,7 @@ mod user;
 
 use serde::Serialize;
 
-use crate::arguments::{Arguments, Command, ConfigSource, Global, Output};
+use crate::arguments::{Arguments, Command, ConfigSource, Global, LogForm};
 use crate::configuration::{Flags, Format, Level};
 use crate::failure::{Exit, Failure};
 use crate::logging;
@@ -64,15 +64,19 @@ pub(crate) fn run(arguments: Arguments, printer: Printer) -> Result<(), Failure>
         Command::Manual(arguments) => manual::run(arguments, printer),
         Command::Version => {
             let version = Version { name: "hythe", version: env!("CARGO_PKG_VERSION") };
-            printer.result(&version, &format!("{} {}", version.name, version.version))
+            printer.named(&version, [version.version], &format!("{} {}", version.name, version.version))
         }
         Command::Push(arguments) => moving(&global, images::push(arguments, printer)),
         Command::Pull(arguments) => moving(&global, images::pull(arguments, printer)),
         Command::Copy(arguments) => moving(&global, images::copy(arguments, printer)),
+        Command::Save(arguments) => moving(&global, images::save(arguments, printer)),
+        Command::Load(arguments) => moving(&global, images::load(arguments, printer)),
+        Command::Commit(arguments) => moving(&global, images::commit(arguments, printer)),
         Command::Ls(arguments) => asking(&global, images::list(arguments, printer)),
         Command::Tags(arguments) => asking(&global, images::tags(arguments, printer)),
         Command::Digest(arguments) => asking(&global, images::digest(arguments, printer)),
         Command::Size(arguments) => asking(&global, images::size(arguments, printer)),
+        Command::Info(arguments) => asking(&global, images::info(arguments, printer)),
         Command::Rm(arguments) => asking(&global, images::remove(arguments, printer)),
         Command::Tag(arguments) => asking(&global, images::tag(arguments, printer)),
         Command::Whoami { connection } => asking(&global, login::whoami(connection, printer)),
@@ -81,7 +85,7 @@ pub(crate) fn run(arguments: Arguments, printer: Printer) -> Result<(), Failure>
         Command::Doctor(arguments) => moving(&global, doctor::run(arguments, printer)),
         Command::Project(command) => asking(&global, project::run(command, printer)),
         Command::User(command) => asking(&global, user::run(command, printer)),
-        Command::Repository(command) => asking(&global, repository::run(command, printer)),
+        Command::Repo(command) => asking(&global, repository::run(command, printer)),
         Command::Upload(command) => asking(&global, upload::run(command, printer)),
         Command::Login(arguments) => asking(&global, login::login(arguments, printer)),
         Command::Logout(arguments) => login::logout(arguments, printer),
@@ -116,8 +120,8 @@ fn runtime(mut builder: tokio::runtime::Builder) -> Result<tokio::runtime::Runti
 /// The flag wins over the configuration.
 fn log_format(global: &Global, configured: Format) -> Format {
     match global.log {
-        Some(Output::Text) => Format::Text,
-        Some(Output::Json) => Format::Json,
+        Some(LogForm::Text) => Format::Text,
+        Some(LogForm::Json) => Format::Json,
         None => configured,
     }
 }

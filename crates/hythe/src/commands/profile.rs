@@ -50,7 +50,11 @@ pub(super) fn run(command: ProfileCommand, printer: Printer) -> Result<(), Failu
             profiles.set(&entry).map_err(no_profile)?;
             let verb = if known { "Changed" } else { "Added" };
             let path = profiles.path().display();
-            printer.result(&shown(&profiles, &entry), &format!("{verb} the profile `{name}` in {path}"))
+            printer.named(
+                &shown(&profiles, &entry),
+                [&name],
+                &format!("{verb} the profile `{name}` in {path}"),
+            )
         }
         ProfileCommand::Use { name } => {
             profiles.use_by_default(&name).map_err(no_profile)?;
@@ -58,8 +62,9 @@ pub(super) fn run(command: ProfileCommand, printer: Printer) -> Result<(), Failu
         }
         ProfileCommand::Rm { name } => {
             profiles.remove(&name).map_err(no_profile)?;
-            printer.result(
+            printer.named(
                 &super::Deleted::new(name.as_str()),
+                [&name],
                 &format!("Removed the profile `{name}`; the login of its server stays"),
             )
         }
@@ -73,12 +78,13 @@ fn list(profiles: &Profiles, printer: Printer) -> Result<(), Failure> {
         let name = if profile.default { format!("{} *", profile.name) } else { profile.name.clone() };
         vec![name, profile.server.clone(), text(&profile.organisation), text(&profile.project)]
     });
-    printer.table(&all, &["name", "server", "organisation", "project"], rows)
+    let names = all.iter().map(|profile| &profile.name);
+    printer.listing(&all, names, &["name", "server", "organisation", "project"], rows)
 }
 
 fn told(profiles: &Profiles, name: &ClusterName, sentence: String, printer: Printer) -> Result<(), Failure> {
     let entry = profiles.entry(name).map_err(no_profile)?;
-    printer.result(&shown(profiles, entry), &sentence)
+    printer.named(&shown(profiles, entry), [name], &sentence)
 }
 
 fn shown(profiles: &Profiles, entry: &StoredProfile) -> Shown {

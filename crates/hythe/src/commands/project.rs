@@ -18,7 +18,8 @@ pub(super) async fn run(command: ProjectCommand, printer: Printer) -> Result<(),
             let wanted = NewProject { name, visibility: visibility.into() };
             let project = api.create_project(&wanted).await.map_err(refused)?;
             let visibility = visibility_word(project.visibility);
-            printer.result(&project, &format!("Created the {visibility} project {}", project.name))
+            let sentence = format!("Created the {visibility} project {}", project.name);
+            printer.named(&project, [&project.name], &sentence)
         }
         ProjectCommand::List { connection } => {
             let api = Session::open(&connection)?.api;
@@ -44,7 +45,7 @@ pub(super) async fn run(command: ProjectCommand, printer: Printer) -> Result<(),
             let api = Session::open(&arguments.connection)?.api;
             api.delete_project(&arguments.name).await.map_err(refused)?;
             let name = arguments.name.to_string();
-            printer.result(&Deleted::new(&name), &format!("Deleted the project {name}"))
+            printer.named(&Deleted::new(&name), [&name], &format!("Deleted the project {name}"))
         }
         ProjectCommand::Member(command) => member(command, printer).await,
     }
@@ -66,14 +67,16 @@ async fn member(command: MemberCommand, printer: Printer) -> Result<(), Failure>
             api.set_member(&project, &user, role).await.map_err(refused)?;
             let sentence = format!("{user} is a {} of {project} now", role_word(role));
             let (project, user) = (project.to_string(), user.to_string());
-            printer.result(&Membership { project, user, role: Some(role) }, &sentence)
+            let membership = Membership { project, user, role: Some(role) };
+            printer.named(&membership, [&membership.user], &sentence)
         }
         MemberCommand::Remove { project, user, connection } => {
             let api = Session::open(&connection)?.api;
             api.remove_member(&project, &user).await.map_err(refused)?;
             let sentence = format!("{user} is no member of {project} any more");
             let (project, user) = (project.to_string(), user.to_string());
-            printer.result(&Membership { project, user, role: None }, &sentence)
+            let membership = Membership { project, user, role: None };
+            printer.named(&membership, [&membership.user], &sentence)
         }
         MemberCommand::List { project, connection } => {
             let api = Session::open(&connection)?.api;

@@ -1,6 +1,7 @@
-//! `hythe repository`: repositories of a project.
+//! `hythe repo`: repositories of a project.
 
-use hythe_api::{NewRepository, Repository};
+use hythe_api::{NewRepository, ProblemCode, Repository};
+use serde::Serialize;
 
 use super::Deleted;
 use super::session::{Session, refused};
@@ -8,13 +9,32 @@ use crate::arguments::RepositoryCommand;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
+/// What `repo create` says to programs.
+#[derive(Serialize)]
+struct Created {
+    name: String,
+    /// Nothing was done, for it was there.
+    already_there: bool,
+}
+
 pub(super) async fn run(command: RepositoryCommand, printer: Printer) -> Result<(), Failure> {
     match command {
         RepositoryCommand::Create(arguments) => {
             let api = Session::open(&arguments.connection)?.api;
             let wanted = NewRepository { name: arguments.name };
-            let repository = api.create_repository(&wanted).await.map_err(refused)?;
-            printer.result(&repository, &format!("Created the empty repository {}", repository.name))
+            let already_there = match api.create_repository(&wanted).await {
+                Ok(_) => false,
+                // Whoever wants it there has it there.
+                Err(error) if error.code() == Some(ProblemCode::AlreadyExists) => true,
+                Err(error) => return Err(refused(error)),
+            };
+            let created = Created { name: wanted.name.to_string(), already_there };
+            let sentence = if already_there {
+                format!("The repository {} is already there", created.name)
+            } else {
+                format!("Created the empty repository {}", created.name)
+            };
+            printer.named(&created, [&created.name], &sentence)
         }
         RepositoryCommand::List { project, connection } => {
             let api = Session::open(&connection)?.api;
@@ -33,8 +53,8 @@ pub(super) async fn run(command: RepositoryCommand, printer: Printer) -> Result<
             let api = Session::open(&arguments.connection)?.api;
             api.delete_repository(&arguments.name).await.map_err(refused)?;
             let name = arguments.name.to_string();
-            printer
-                .result(&Deleted::new(&name), &format!("Deleted the repository {name} with everything in it"))
+            let sentence = format!("Deleted the repository {name} with everything in it");
+            printer.named(&Deleted::new(&name), [&name], &sentence)
         }
     }
 }

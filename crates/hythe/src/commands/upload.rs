@@ -30,7 +30,7 @@ pub(super) async fn run(command: UploadCommand, printer: Printer) -> Result<(), 
             let api = Session::open(&connection)?.api;
             api.cancel_upload(&id).await.map_err(refused)?;
             let id = id.to_string();
-            printer.result(&Deleted::new(&id), &format!("Cancelled the upload {id}"))
+            printer.named(&Deleted::new(&id), [&id], &format!("Cancelled the upload {id}"))
         }
     }
 }

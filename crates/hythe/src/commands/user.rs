@@ -25,7 +25,7 @@ pub(super) async fn run(command: UserCommand, printer: Printer) -> Result<(), Fa
             let wanted = NewUser { name, password: secret(&new_password(&password)?), admin };
             let user = api.create_user(&wanted).await.map_err(refused)?;
             let kind = if user.admin { "administrator" } else { "user" };
-            printer.result(&user, &format!("Created the {kind} {}", user.name))
+            printer.named(&user, [&user.name], &format!("Created the {kind} {}", user.name))
         }
         UserCommand::List { connection } => {
             let api = Session::open(&connection)?.api;
@@ -38,14 +38,14 @@ pub(super) async fn run(command: UserCommand, printer: Printer) -> Result<(), Fa
             let api = Session::open(&connection)?.api;
             api.delete_user(&name).await.map_err(refused)?;
             let name = name.to_string();
-            printer.result(&Deleted::new(&name), &format!("Deleted the user {name}"))
+            printer.named(&Deleted::new(&name), [&name], &format!("Deleted the user {name}"))
         }
         UserCommand::Password { name, password, connection } => {
             let api = Session::open(&connection)?.api;
             set_password(&api, &name, &new_password(&password)?).await?;
             let sentence =
                 format!("{name} has a new password; everything signed in with the old one is signed out");
-            printer.result(&PasswordSet { name: name.to_string() }, &sentence)
+            printer.named(&PasswordSet { name: name.to_string() }, [&name], &sentence)
         }
     }
 }

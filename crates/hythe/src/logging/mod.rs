@@ -1,7 +1,8 @@
 //! The log: on standard error, as text for people or one JSON object per line.
 //!
-//! Which events are logged: `-v` wins over `HYTHE_LOG` (a filter per module), which wins over the level
-//! of the configuration. Standard output stays free for data.
+//! Which events are logged: `-v` (debug, and each request that is made) and `-vv` (all of ours, with the headers of
+//! requests) win over `HYTHE_LOG` (a filter per module), which wins over the level of the configuration. Standard
+//! output stays free for data.
 
 mod sink;
 
@@ -46,7 +47,8 @@ fn install(format: Format, level: Level, verbose: u8, writer: BoxMakeWriter) -> 
         })?,
         (0, _) => quiet_libraries(level),
         (1, _) => quiet_libraries(Level::Debug),
-        (_, _) => EnvFilter::new("trace"),
+        // The libraries' inner life is for HYTHE_LOG alone: nobody has looked through it for secrets.
+        (_, _) => EnvFilter::new("warn,rustls_platform_verifier=off,hythe=trace"),
     };
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     let started = match format {

@@ -113,9 +113,11 @@ fn learn(cache: &Path, ask: impl Fn()) {
     ask();
     loop {
         let found = fs::read_dir(&names).into_iter().flatten().flatten();
-        let mut found = found.filter_map(|entry| entry.file_name().into_string().ok());
+        let mut paths = found.map(|entry| entry.path());
         // The images of this machine's engines have a file of their own.
-        if found.any(|name| name.ends_with(".json") && name != "local.json") {
+        if paths
+            .any(|path| path.extension().is_some_and(|kind| kind == "json") && !path.ends_with("local.json"))
+        {
             return;
         }
         assert!(begin.elapsed() < Duration::from_secs(60), "no names were noted in {}", names.display());

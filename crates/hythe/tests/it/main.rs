@@ -1,13 +1,17 @@
 //! The built program from outside: what a person or a script sees of it.
 
+mod archives;
 mod checking;
 mod collection;
 mod completion;
 mod configuration;
 mod doctor;
 mod images;
+mod info;
 mod manual;
 mod objects;
+mod removal;
+mod requests;
 mod serving;
 
 use std::path::Path;

@@ -21,12 +21,27 @@ fn a_project_lives_and_ends() {
     let listed = json(&admin.run(&["project", "list", "--output", "json"]).ok());
     assert_eq!(listed[0]["name"], "lab");
     assert_eq!(listed[0]["visibility"], "public");
+    let yaml = admin.run(&["project", "list", "--output", "yaml"]).ok().stdout;
+    assert!(yaml.starts_with("- name: lab\n") && yaml.contains("  visibility: public\n"), "{yaml}");
+    assert_eq!(admin.run(&["project", "list", "-o", "quiet"]).ok().stdout, "lab\n");
+    admin.run(&["project", "list", "--output", "text"]).ok().says("NAME");
+    assert_eq!(admin.run(&["whoami", "-o", "quiet"]).ok().stdout, "admin\n");
+    assert_eq!(admin.run(&["user", "list", "-o", "quiet"]).ok().stdout, "admin\n");
     admin.run(&["project", "set", "lab", "--visibility", "internal", "--untagged-days", "14"]).ok();
     admin.run(&["project", "show", "lab"]).ok().says("internal").says("14 days");
     admin.run(&["project", "set", "lab", "--untagged-days", "never"]).ok().says("for ever");
     exits(admin.run(&["project", "set", "lab"]), 2);
 
-    admin.run(&["repository", "create", "lab/tools/solver"]).ok();
+    admin.run(&["repo", "create", "lab/tools/solver"]).ok().says("Created");
+    admin.run(&["repo", "create", "lab/tools/solver"]).ok().says("already there");
+    let again = json(&admin.run(&["repo", "create", "lab/tools/solver", "-o", "json"]).ok());
+    assert_eq!(again, serde_json::json!({ "name": "lab/tools/solver", "already_there": true }));
+    exits(admin.run(&["repo", "create", "none/solver"]), 5);
+    admin.run(&["repo", "ls", "lab"]).ok().says("lab/tools/solver");
+    assert_eq!(admin.run(&["repo", "ls", "lab", "-o", "quiet"]).ok().stdout, "lab/tools/solver\n");
+    // The long words of old go on to work.
+    admin.run(&["repository", "create", "lab/other"]).ok();
+    admin.run(&["repo", "rm", "lab/other"]).ok();
     admin.run(&["repository", "list", "lab"]).ok().says("lab/tools/solver");
     exits(admin.run(&["project", "delete", "lab"]), 6);
     admin.run(&["repository", "delete", "lab/tools/solver"]).ok();

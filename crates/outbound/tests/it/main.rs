@@ -180,3 +180,69 @@ async fn nobody_listening_is_told_without_query_or_credentials() {
     let told = format!("{refused} {refused:?}");
     assert!(told.contains("http://127.0.0.1:1") && !told.contains("secret"), "{told}");
 }
+
+/// What is told of the exchanges of `work`, at every level.
+async fn told(work: impl Future<Output = ()>) -> String {
+    #[derive(Clone, Default)]
+    struct Kept(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+    impl io::Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let kept = Kept::default();
+    let writer = kept.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    let guard = tracing::subscriber::set_default(subscriber);
+    work.await;
+    drop(guard);
+    let bytes = kept.0.lock().unwrap().clone();
+    let text = String::from_utf8(bytes).unwrap();
+    // What the libraries underneath say is theirs.
+    text.lines().filter(|line| line.contains("hythe_outbound")).collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test]
+async fn an_exchange_is_told_with_its_figures_and_without_its_secrets() {
+    let store = Scripted::start(|_| {
+        Reply::new(200).header("X-Request-Id", "seven").header("Set-Cookie", "id=crumb").body("twelve bytes")
+    });
+    let away = format!("{}/blob?X-Amz-Signature=signed&digest=sha256:0", store.base);
+    let home = Scripted::start(move |_| Reply::new(307).header("Location", away.clone()));
+    let url = format!("{}/v2/?password=queried&n=1", home.base);
+    let told = told(async {
+        outbound().send(get(&url)).await.unwrap().bytes(100).await.unwrap();
+        let form = Request::new(Method::POST, Url::parse(&format!("{}/token", store.base)).unwrap());
+        outbound().send(form.form([("refresh_token", "formed")])).await.unwrap();
+    });
+    let told = told.await;
+    for secret in ["secret", "signed", "queried", "crumb", "formed"] {
+        assert!(!told.contains(secret), "{secret} is in {told}");
+    }
+    for words in [
+        "/v2/?password=hidden&n=1 status=307",
+        "X-Amz-Signature=hidden&digest=sha256:0 status=200",
+        "received=12",
+        "request_id=seven",
+        "sent=20",
+        "authorization: Bearer hidden",
+        "set-cookie:  hidden",
+    ] {
+        assert!(told.contains(words), "{words} is not in {told}");
+    }
+}
+
+#[tokio::test]
+async fn an_exchange_that_fails_is_told_as_well() {
+    let server = Scripted::start(|_| Reply::hang_up());
+    let told = told(async { drop(outbound().send(get(&server.base)).await) }).await;
+    assert!(told.contains("error=") && told.contains("broke off"), "{told}");
+}

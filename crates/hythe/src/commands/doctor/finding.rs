@@ -49,7 +49,7 @@ pub(super) enum Check {
 }
 
 impl Check {
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Proxy => "proxy",
             Self::Name => "name",

@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 use url::Url;
 
 use super::session;
-use crate::arguments::{DoctorArguments, Output};
+use crate::arguments::DoctorArguments;
 use crate::failure::{Exit, Failure};
 use crate::printer::Printer;
 use finding::{Finding, Report, Verdict};
@@ -44,7 +44,7 @@ pub(super) async fn run(arguments: DoctorArguments, printer: Printer) -> Result<
     let of_profile = session::profile(named)?.map(|profile| profile.server);
     let server = of_profile.or_else(|| named.url.clone()).or_else(|| stored.as_ref()?.latest().cloned());
     let outbound = session::outbound(named)?;
-    let for_people = printer.output() == Output::Text;
+    let for_people = !printer.is_for_programs();
     let live = for_people && std::io::stdout().is_terminal();
 
     let machine = report.clone();
@@ -80,7 +80,11 @@ pub(super) async fn run(arguments: DoctorArguments, printer: Printer) -> Result<
     let failed = findings.iter().filter(|finding| finding.verdict == Verdict::Failed).count();
     if !for_people {
         let told = Told { server: server.as_ref(), healthy: failed == 0, checks: &findings };
-        printer.result(&told, "")?;
+        let names = findings
+            .iter()
+            .filter(|finding| finding.verdict == Verdict::Failed)
+            .map(|finding| finding.check.name());
+        printer.named(&told, names, "")?;
     } else if !live {
         let new = |at: usize, finding: &Finding| !findings.iter().take(at).any(|told| finding.repeats(told));
         let shown = findings.iter().enumerate().filter(|(at, finding)| new(*at, finding));

@@ -26,6 +26,11 @@ pub(in crate::commands) async fn copy(arguments: CopyArguments, printer: Printer
         referrers: !arguments.no_referrers,
         jobs: Some(arguments.jobs),
     };
+    if arguments.dry_run {
+        let preview = Box::pin(source.preview_copy(&from.reference(), &target, &options)).await;
+        let preview = preview.map_err(transfer_failed)?;
+        return super::preview::told(("Would copy to", "sent"), &to.as_docker_url(false), &preview, printer);
+    }
     let copied = seen(arguments.shown.progress, async |reporter: &Reporter| {
         Box::pin(source.copy_to(&from.reference(), &target, tag.as_ref(), &options, reporter)).await
     });

@@ -1,21 +1,33 @@
 //! The commands that work with images. Each asks the SDK; what is done is done there.
 
+mod commit;
 mod copy;
 mod failed;
+mod info;
 mod list;
+mod load;
+mod page;
+mod preview;
 mod pull;
 mod push;
 mod remove;
+mod save;
 mod status;
+mod tag;
 mod tags;
 mod view;
 
+pub(super) use commit::commit;
 pub(super) use copy::copy;
+pub(super) use info::info;
 pub(super) use list::list;
+pub(super) use load::load;
 pub(super) use pull::pull;
 pub(super) use push::push;
-pub(super) use remove::{remove, tag};
+pub(super) use remove::remove;
+pub(super) use save::save;
 pub(super) use status::{status, wait};
+pub(super) use tag::tag;
 pub(super) use tags::{digest, size, tags};
 
 use hythe_client::credentials::{LoginPlaces, Logins};

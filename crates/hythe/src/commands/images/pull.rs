@@ -32,6 +32,20 @@ pub(in crate::commands) async fn pull(arguments: PullArguments, printer: Printer
     let (local, shown) = destination(&arguments, &image)?;
     let (target, _) = place.target(&image, printer).await?;
     let options = PullOptions { platform: arguments.platform.clone(), jobs: Some(arguments.jobs) };
+    if arguments.dry_run {
+        let folder = match &local {
+            Local::Layout(folder, _) => Some(folder.as_path()),
+            _ => None,
+        };
+        let preview = Box::pin(target.preview_pull(&image.reference(), folder, &options)).await;
+        let preview = preview.map_err(transfer_failed)?;
+        return super::preview::told(
+            ("Would pull", "fetched"),
+            &image.as_docker_url(false),
+            &preview,
+            printer,
+        );
+    }
     let digest = seen(arguments.shown.progress, async |reporter: &Reporter| {
         Box::pin(receive(&target, &image, &local, &options, reporter)).await
     });
@@ -43,7 +57,7 @@ pub(in crate::commands) async fn pull(arguments: PullArguments, printer: Printer
         printer.talk(&sentence);
         return Ok(());
     }
-    printer.result(&told, &sentence)
+    printer.named(&told, [&told.local], &sentence)
 }
 
 /// Where the image goes.
@@ -112,23 +126,28 @@ async fn receive(
         }
         Local::Archive(path, name) => {
             let (digest, archive) = target.pull_archive(&reference, Some(name), options, reporter).await?;
-            save(path, archive).await?;
+            write_file(path, archive).await?;
             Ok(digest)
         }
         Local::Stdout => {
-            let (digest, mut archive) = target.pull_archive(&reference, None, options, reporter).await?;
-            let mut out = tokio::io::stdout();
-            while let Some(piece) = archive.try_next().await.map_err(TransferError::Stream)? {
-                out.write_all(&piece).await.map_err(TransferError::Stream)?;
-            }
-            out.flush().await.map_err(TransferError::Stream)?;
+            let (digest, archive) = target.pull_archive(&reference, None, options, reporter).await?;
+            write_stdout(archive).await?;
             Ok(digest)
         }
     }
 }
 
+/// Writes an archive to standard output.
+pub(super) async fn write_stdout(mut archive: Archive) -> Result<(), TransferError> {
+    let mut out = tokio::io::stdout();
+    while let Some(piece) = archive.try_next().await.map_err(TransferError::Stream)? {
+        out.write_all(&piece).await.map_err(TransferError::Stream)?;
+    }
+    out.flush().await.map_err(TransferError::Stream)
+}
+
 /// Writes an archive beside its place and renames it: whole, or not at all.
-async fn save(path: &Path, mut archive: Archive) -> Result<(), TransferError> {
+pub(super) async fn write_file(path: &Path, mut archive: Archive) -> Result<(), TransferError> {
     let failed = |source| TransferError::Write { path: path.to_owned(), source };
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("image.tar");
     let beside = path.with_file_name(format!(".{name}.{}", std::process::id()));

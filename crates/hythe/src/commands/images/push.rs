@@ -4,7 +4,7 @@ use hythe_client::engine::{Engine, EngineAddress, EngineImage, EngineKind};
 use hythe_client::image::{LocalImage, RemoteImage, UNIQUE_DIGITS};
 use hythe_client::progress::Reporter;
 use hythe_client::transfer::{
-    Memory, PushOptions, Pushed, Target, TransferError, archive_from, archive_in_file,
+    Memory, Preview, PushOptions, Pushed, Target, TransferError, archive_from, archive_in_file,
 };
 use hythe_oci::Tag;
 use serde::Serialize;
@@ -29,7 +29,7 @@ struct PushedImage {
 }
 
 /// An image on this machine, found.
-enum Found {
+pub(super) enum Found {
     Engine(Box<Engine>, String, EngineImage),
     Layout(std::path::PathBuf, Option<String>),
     Archive(std::path::PathBuf, Option<String>),
@@ -48,6 +48,10 @@ pub(in crate::commands) async fn push(arguments: PushArguments, printer: Printer
         memory: Memory::of_person(),
         mount_from: Vec::new(),
     };
+    if arguments.dry_run {
+        let preview = Box::pin(preview(&target, &found, &options)).await.map_err(transfer_failed)?;
+        return super::preview::told(("Would push", "sent"), &image.as_docker_url(false), &preview, printer);
+    }
     let tag = image.tag();
     let pushed = seen(arguments.shown.progress, async |reporter: &Reporter| {
         Box::pin(send(&target, &found, tag, &options, reporter)).await
@@ -80,11 +84,11 @@ pub(super) fn told(
         indicatif::DecimalBytes(told.bytes_sent),
         told.blobs_skipped
     );
-    printer.result(&told, &sentence)
+    printer.named(&told, [&told.image], &sentence)
 }
 
 /// Looks for the image where it is said to be, or in every engine that runs here.
-async fn find(source: &LocalSource) -> Result<Found, Failure> {
+pub(super) async fn find(source: &LocalSource) -> Result<Found, Failure> {
     let (kind, name) = match source {
         LocalSource::Layout(path, name) => return Ok(Found::Layout(path.clone(), name.clone())),
         LocalSource::Archive(path, name) => return Ok(Found::Archive(path.clone(), name.clone())),
@@ -155,6 +159,18 @@ fn name(place: &Place, arguments: &PushArguments, found: &Found) -> Result<Remot
         return Err(Failure::new(Exit::Usage, "--unique needs an image of an engine, which has an ID"));
     };
     image.with_unique_tag(&known.id, UNIQUE_DIGITS).map_err(unnamed)
+}
+
+/// What a push would send.
+async fn preview(target: &Target, found: &Found, options: &PushOptions) -> Result<Preview, TransferError> {
+    match found {
+        Found::Engine(engine, name, _) => target.preview_push_engine(engine, name, options).await,
+        Found::Layout(path, name) => target.preview_push_layout(path, name.as_deref(), options).await,
+        Found::Archive(path, name) => {
+            target.preview_push_archive(archive_in_file(path)?, name.as_deref(), options).await
+        }
+        Found::Stdin => target.preview_push_archive(archive_from(std::io::stdin()), None, options).await,
+    }
 }
 
 async fn send(

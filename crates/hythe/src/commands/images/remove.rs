@@ -1,125 +1,299 @@
-//! `hythe rm` and `hythe tag`: taking images away, and giving them further names.
+//! `hythe rm`: taking names and images away, each named before and after.
+//!
+//! Invariant: nothing is removed before everything that is to go was found, and shown to whoever sits at a terminal;
+//! each failure is named, and the exit code tells of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, BufRead as _, IsTerminal, Write as _};
 
 use hythe_client::image::RemoteImage;
+use hythe_client::removal::{Freed, Removal, Wanted};
 use hythe_client::transfer::Target;
-use hythe_oci::{Digest, Reference, Tag};
+use hythe_oci::Tag;
 use hythe_remote::RemoteError;
+use indicatif::DecimalBytes;
 use serde::Serialize;
 
 use super::Place;
-use super::failed::failed;
-use crate::arguments::{RemoveArguments, TagArguments};
+use super::failed::{failed, transfer_failed};
+use crate::arguments::RemoveArguments;
 use crate::failure::{Exit, Failure};
 use crate::printer::Printer;
 
+/// Names that are listed in one sentence.
+const MOST_NAMES: usize = 10;
+
 /// What `rm` says to programs.
 #[derive(Serialize)]
-struct Removed {
-    image: String,
-    digest: Option<Digest>,
-    /// Tags that are gone.
-    tags: Vec<Tag>,
+struct Told {
     dry_run: bool,
+    removed: Vec<Entry>,
+    failed: Vec<NotRemoved>,
+    /// What it comes to; known where it was asked for, by `--dry-run` or by a person.
+    freed: Option<Freed>,
 }
 
-/// What `tag` says to programs.
-#[derive(Serialize)]
-struct Tagged {
+#[derive(Clone, Serialize)]
+struct Entry {
     repository: String,
-    tag: Tag,
-    digest: Digest,
+    #[serde(flatten)]
+    removal: Removal,
+}
+
+#[derive(Serialize)]
+struct NotRemoved {
+    #[serde(flatten)]
+    entry: Entry,
+    reason: String,
+}
+
+/// What goes from one repository.
+struct Part {
+    target: Target,
+    name: String,
+    registry: String,
+    removals: Vec<Removal>,
 }
 
 pub(in crate::commands) async fn remove(arguments: RemoveArguments, printer: Printer) -> Result<(), Failure> {
-    let place = Place::open(arguments.registry)?;
-    let image = place.image(&arguments.image)?;
-    let (target, _) = place.target(&image, printer).await?;
-    let removed = match (image.digest(), image.tag()) {
-        (Some(digest), _) => whole(&target, &image, *digest, arguments.dry_run).await?,
-        (None, Some(tag)) => one_tag(&target, &image, tag, arguments.dry_run).await?,
-        (None, None) => {
-            return Err(Failure::new(Exit::Usage, "Say which image is to go")
-                .hint("name a tag to remove that name alone, or a digest (@sha256:…) to remove the image with all its names"));
+    let parts = Box::pin(plan(&arguments, printer)).await?;
+    let names: usize = parts.iter().flat_map(|part| &part.removals).map(weight).sum();
+    let ask = !arguments.yes && !arguments.dry_run && names > 1 && is_attended();
+    let freed = if arguments.dry_run || ask { Some(Box::pin(freed(&parts)).await?) } else { None };
+    if ask {
+        for part in &parts {
+            part.removals.iter().for_each(|removal| printer.talk(&part.sentence(removal, "To be removed:")));
         }
-    };
-    let names = match &removed.tags[..] {
-        [] => "no tag".to_owned(),
-        tags => tags.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
-    };
-    let verb = if removed.dry_run { "Would remove" } else { "Removed" };
-    let sentence = match &removed.digest {
-        Some(digest) => format!("{verb} {digest} from {} with its tags: {names}", target.repository()),
-        None => {
-            format!("{verb} the tag {names} from {}; the image stays under its digest", target.repository())
+        if let Some(freed) = &freed {
+            printer.talk(&summary(freed));
         }
-    };
-    printer.result(&removed, &sentence)
-}
-
-/// A name alone. Where a registry removes no tag, nothing is done instead: the image would go with all its names.
-async fn one_tag(target: &Target, image: &RemoteImage, tag: &Tag, dry_run: bool) -> Result<Removed, Failure> {
-    let reference = Reference::Tag(tag.clone());
-    let found = target.remote().resolve(target.repository(), &reference).await.map_err(failed)?;
-    if !dry_run {
-        match target.remote().delete_tag(target.repository(), tag).await {
-            Ok(()) => {}
-            Err(RemoteError::Unsupported { .. }) => {
-                let sentence = format!("{} removes no tag by itself", image.registry());
-                return Err(Failure::new(Exit::Failed, sentence).hint(format!(
-                    "{}@{} removes the image with all its tags",
-                    image.repository(),
-                    found.digest
-                )));
+        if !confirmed() {
+            return Err(Failure::new(Exit::Failed, "Nothing was removed"));
+        }
+    }
+    let mut told = Told { dry_run: arguments.dry_run, removed: Vec::new(), failed: Vec::new(), freed };
+    let mut lines = Vec::new();
+    let mut first = None;
+    for part in &parts {
+        for removal in &part.removals {
+            let entry = Entry { repository: part.name.clone(), removal: removal.clone() };
+            let verb = if arguments.dry_run { "Would remove" } else { "Removed" };
+            let removed = if arguments.dry_run { Ok(()) } else { part.target.remove(removal).await };
+            match removed.map_err(|error| part.failure(removal, error)) {
+                Ok(()) => {
+                    lines.push(part.sentence(removal, verb));
+                    told.removed.push(entry);
+                }
+                Err(failure) => {
+                    told.failed.push(NotRemoved { entry, reason: failure.to_string() });
+                    first.get_or_insert(failure);
+                }
             }
-            Err(error) => return Err(failed(error)),
         }
     }
-    Ok(Removed { image: image.as_docker_url(false), digest: None, tags: vec![tag.clone()], dry_run })
+    lines.extend(told.freed.as_ref().filter(|_| arguments.dry_run).map(summary));
+    if told.failed.is_empty() || !told.removed.is_empty() || printer.is_for_programs() {
+        let names = told.removed.iter().map(Entry::name);
+        printer.named(&told, names, &lines.join("\n"))?;
+    }
+    let Some(failure) = first else { return Ok(()) };
+    if told.removed.is_empty() && told.failed.len() == 1 {
+        return Err(failure);
+    }
+    for failed in &told.failed {
+        printer.warn(&format!("{} was not removed: {}", failed.entry.name(), failed.reason));
+    }
+    let (failed, all) = (told.failed.len(), told.failed.len() + told.removed.len());
+    Err(Failure::new(failure.exit(), format!("{failed} of {all} could not be removed; the others are gone")))
 }
 
-/// An image with all its names.
-async fn whole(
-    target: &Target,
-    image: &RemoteImage,
-    digest: Digest,
-    dry_run: bool,
-) -> Result<Removed, Failure> {
-    let tags = target.tags_of(&digest).await.map_err(failed)?;
-    if let Some(tag) = image.tag()
-        && !tags.contains(tag)
-    {
-        let sentence =
-            format!("{} does not name {digest} now, so nothing was removed", image.as_docker_url(false));
-        return Err(Failure::new(Exit::Conflict, sentence).hint("look at it again with `hythe digest`"));
+/// Finds everything that is to go.
+async fn plan(arguments: &RemoveArguments, printer: Printer) -> Result<Vec<Part>, Failure> {
+    let place = Place::open(arguments.registry.clone())?;
+    let mut images: BTreeMap<String, Vec<RemoteImage>> = BTreeMap::new();
+    for text in &arguments.images {
+        let image = place.image(text)?;
+        let repository = format!("{}/{}", image.registry(), image.repository());
+        images.entry(repository).or_default().push(image);
     }
-    if !dry_run {
-        match target.remote().delete_manifest(target.repository(), &digest).await {
-            Ok(()) => {}
-            Err(RemoteError::Unsupported { .. }) => {
-                return Err(Failure::new(Exit::Failed, format!("{} removes no images", image.registry())));
+    let mut parts = Vec::new();
+    for (name, images) in images {
+        let [first, ..] = &images[..] else { continue };
+        let (target, _) = place.target(first, printer).await?;
+        let registry = first.registry().to_string();
+        let mut part = Part { target, name, registry, removals: Vec::new() };
+        for wanted in part.wanted(&images, arguments).await? {
+            part.removals.extend(part.target.plan_removal(&wanted).await.map_err(transfer_failed)?);
+        }
+        part.checked(&images)?;
+        parts.push(part);
+    }
+    if parts.iter().all(|part| part.removals.is_empty()) {
+        let what = if arguments.matching.is_some() { "No tag matches" } else { "There is no tag to remove" };
+        return Err(Failure::new(Exit::NotFound, what).hint("see the tags with `hythe tags`"));
+    }
+    Ok(parts)
+}
+
+impl Part {
+    /// What the arguments mean for this repository: its names at once, and each image by digest.
+    async fn wanted(
+        &self,
+        images: &[RemoteImage],
+        arguments: &RemoveArguments,
+    ) -> Result<Vec<Wanted>, Failure> {
+        let mut tags = BTreeSet::new();
+        let mut wanted = Vec::new();
+        let many = arguments.all_tags || arguments.matching.is_some();
+        for image in images {
+            match (image.digest(), image.tag()) {
+                (None, None) if many => {
+                    let matcher = arguments.matching.as_ref().map(globset::Glob::compile_matcher);
+                    let all = self.target.tagged().await.map_err(failed)?.into_keys();
+                    tags.extend(
+                        all.filter(|tag| {
+                            matcher.as_ref().is_none_or(|matcher| matcher.is_match(tag.as_str()))
+                        }),
+                    );
+                }
+                (_, _) if many => {
+                    let sentence = "--all-tags and --match are about a repository, without a tag or digest";
+                    return Err(Failure::new(Exit::Usage, sentence));
+                }
+                (Some(digest), _) => {
+                    let image = Wanted::Image(*digest);
+                    if !wanted.contains(&image) {
+                        wanted.push(image);
+                    }
+                }
+                (None, Some(tag)) => drop(tags.insert(tag.clone())),
+                (None, None) => {
+                    return Err(Failure::new(Exit::Usage, "Say which image is to go").hint(
+                        "name a tag to remove that name alone, a digest (@sha256:…) to remove the image with all its \
+                         names, or --all-tags",
+                    ));
+                }
             }
-            Err(error) => return Err(failed(error)),
+        }
+        if !tags.is_empty() {
+            wanted.push(Wanted::Tags { tags, untagged: arguments.untagged });
+        }
+        Ok(wanted)
+    }
+
+    /// A digest that its tag does not name any more removes nothing.
+    fn checked(&mut self, images: &[RemoteImage]) -> Result<(), Failure> {
+        for image in images {
+            let (Some(digest), Some(tag)) = (image.digest(), image.tag()) else { continue };
+            let named =
+                self.removals.iter().any(|removal| removal.digest == *digest && removal.tags.contains(tag));
+            if !named {
+                let sentence = format!(
+                    "{} does not name {digest} now, so nothing was removed",
+                    image.as_docker_url(false)
+                );
+                return Err(
+                    Failure::new(Exit::Conflict, sentence).hint("look at it again with `hythe digest`")
+                );
+            }
+        }
+        // An image that goes takes its names along.
+        let whole: Vec<_> = self.removals.iter().filter(|removal| removal.whole).map(|r| r.digest).collect();
+        self.removals.retain(|removal| removal.whole || !whole.contains(&removal.digest));
+        Ok(())
+    }
+
+    fn sentence(&self, removal: &Removal, verb: &str) -> String {
+        let (name, digest) = (&self.name, removal.digest);
+        match (&removal.tags[..], removal.whole) {
+            ([], _) => format!("{verb} {digest} of {name}, which has no tag"),
+            (tags, true) => format!("{verb} {digest} of {name} with its tags: {}", listed(tags)),
+            (tags, false) if removal.kept.is_empty() => {
+                format!(
+                    "{verb} the tag {} of {name}; the image stays under its digest {digest}",
+                    listed(tags)
+                )
+            }
+            (tags, false) => {
+                format!(
+                    "{verb} the tag {} of {name}; the image stays under {}",
+                    listed(tags),
+                    listed(&removal.kept)
+                )
+            }
         }
     }
-    Ok(Removed { image: image.as_docker_url(false), digest: Some(digest), tags, dry_run })
+
+    fn failure(&self, removal: &Removal, error: RemoteError) -> Failure {
+        if !matches!(error, RemoteError::Unsupported { .. }) {
+            return failed(error);
+        }
+        if removal.whole {
+            return Failure::new(Exit::Failed, format!("{} removes no images", self.registry));
+        }
+        Failure::new(Exit::Failed, format!("{} removes no tag by itself", self.registry))
+            .hint(format!("{}@{} removes the image with all its tags", self.name, removal.digest))
+    }
 }
 
-pub(in crate::commands) async fn tag(arguments: TagArguments, printer: Printer) -> Result<(), Failure> {
-    let place = Place::open(arguments.registry)?;
-    let image = place.image(&arguments.image)?;
-    let (target, _) = place.target(&image, printer).await?;
-    let manifest =
-        target.remote().pull_manifest(target.repository(), &image.reference()).await.map_err(failed)?;
-    let reference = Reference::Tag(arguments.tag.clone());
-    let pushed = target.remote().push_manifest(
-        target.repository(),
-        &reference,
-        &manifest.media_type,
-        manifest.bytes.clone(),
-    );
-    pushed.await.map_err(failed)?;
-    let tagged =
-        Tagged { repository: target.repository().to_string(), tag: arguments.tag, digest: manifest.digest };
-    let sentence = format!("{}:{} is {} now", tagged.repository, tagged.tag, tagged.digest);
-    printer.result(&tagged, &sentence)
+impl Entry {
+    fn name(&self) -> String {
+        match &self.removal.tags[..] {
+            [tag] if !self.removal.whole => format!("{}:{tag}", self.repository),
+            _ => format!("{}@{}", self.repository, self.removal.digest),
+        }
+    }
+}
+
+/// How many things a person would say go.
+fn weight(removal: &Removal) -> usize {
+    removal.tags.len().max(1)
+}
+
+async fn freed(parts: &[Part]) -> Result<Freed, Failure> {
+    let mut sum = Freed::default();
+    for part in parts {
+        let freed = part.target.freed(&part.removals).await.map_err(transfer_failed)?;
+        sum.images += freed.images;
+        sum.tags += freed.tags;
+        sum.bytes_at_most = sum.bytes_at_most.saturating_add(freed.bytes_at_most);
+    }
+    Ok(sum)
+}
+
+fn summary(freed: &Freed) -> String {
+    let count = |number: usize, one: &str| match number {
+        1 => format!("1 {one}"),
+        _ => format!("{number} {one}s"),
+    };
+    let room = match freed.bytes_at_most {
+        0 => "no space becomes free".to_owned(),
+        bytes => format!("up to {} become free when the registry collects its garbage", DecimalBytes(bytes)),
+    };
+    format!("{} and {} in all; {room}", count(freed.tags, "tag"), count(freed.images, "image"))
+}
+
+/// Names in a sentence.
+fn listed(tags: &[Tag]) -> String {
+    let shown = tags.iter().take(MOST_NAMES).map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    match tags.len().saturating_sub(MOST_NAMES) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+/// Whether somebody sits there who can answer.
+fn is_attended() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// Asks whoever sits there.
+fn confirmed() -> bool {
+    let mut err = io::stderr().lock();
+    if write!(err, "Remove them? [y/N] ").and_then(|()| err.flush()).is_err() {
+        return false;
+    }
+    let mut answer = String::new();
+    let read = io::stdin().lock().read_line(&mut answer);
+    read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
 }

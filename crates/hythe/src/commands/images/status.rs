@@ -48,5 +48,9 @@ fn told(status: &ImageStatus, printer: Printer) -> Result<(), Failure> {
             place.reason.clone().unwrap_or_default(),
         ]
     });
-    printer.table(status, &["place", "status", "there", "digest", "reason"], rows)
+    let word = match status.status {
+        Readiness::Ready => "READY",
+        Readiness::Pending => "PENDING",
+    };
+    printer.listing(status, [word], &["place", "status", "there", "digest", "reason"], rows)
 }

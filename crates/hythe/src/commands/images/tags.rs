@@ -34,7 +34,7 @@ pub(in crate::commands) async fn digest(arguments: ImageArguments, printer: Prin
         digest: found.digest.to_string(),
         media_type: found.media_type.to_string(),
     };
-    printer.result(&told, &told.digest)
+    printer.named(&told, [&told.digest], &told.digest)
 }
 
 pub(in crate::commands) async fn size(arguments: ImageArguments, printer: Printer) -> Result<(), Failure> {
@@ -56,7 +56,7 @@ pub(in crate::commands) async fn size(arguments: ImageArguments, printer: Printe
             size.digest.to_string(),
         ]);
     }
-    printer.table(&size, &["platform", "size", "digest"], rows)
+    printer.listing(&size, [size.bytes], &["platform", "size", "digest"], rows)
 }
 
 async fn reached(arguments: ImageArguments, printer: Printer) -> Result<(Target, RemoteImage), Failure> {

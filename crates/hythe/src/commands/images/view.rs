@@ -20,7 +20,8 @@ pub(super) async fn seen<T>(form: ProgressForm, work: impl AsyncFnOnce(&Reporter
         return work(&Reporter::silent()).await;
     }
     let (reporter, events) = Reporter::stream();
-    let terminal = io::stderr().is_terminal();
+    // Bars and the log would write over each other.
+    let terminal = io::stderr().is_terminal() && !tracing::enabled!(tracing::Level::DEBUG);
     let show = async {
         match form {
             ProgressForm::Json => lines(events, |_, event| json(event)).await,
@@ -66,6 +67,10 @@ fn plain(board: &Board, event: &Event) -> Option<String> {
             std::time::Duration::from_millis(*delay_ms).as_secs_f64()
         )),
         Event::Finalising => Some("finalising".to_owned()),
+        Event::CommitStarted { container, .. } => {
+            Some(format!("making an image of the container {container}"))
+        }
+        Event::CommitFinished { image } => Some(format!("made {image}")),
         _ => {
             let state = board.layer(event.layer()?)?;
             let words = settled(state)?;
@@ -121,6 +126,7 @@ async fn bars(mut events: Events) {
         sum.set_position(totals.bytes.done);
         sum.set_message(match (&event, board.retry()) {
             (Event::Finalising, _) => "finalising".to_owned(),
+            (Event::CommitStarted { .. }, _) => "making an image of the container".to_owned(),
             (_, Some(retry)) => format!("{}; trying again", retry.reason),
             _ => {
                 let rate = indicatif::DecimalBytes(per_second(&sum));

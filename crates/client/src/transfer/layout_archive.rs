@@ -1,0 +1,65 @@
+//! One image of a layout in a folder as an archive that every engine loads.
+
+use std::io;
+use std::path::Path;
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
+use hythe_oci::{Digest, Hasher};
+
+use super::TransferError;
+use super::push_layout::{content, narrowed, parse};
+use crate::engine::Archive;
+use crate::sink::{Part, archive};
+use crate::source::{Layout, Platform, SourceError};
+
+/// The image of a layout under `name`, or the only one, as an archive in which it is called `called`. Of an index, the
+/// platform asked for, else this machine's.
+///
+/// # Errors
+/// The layout cannot be read, or has nothing for the platform. A layer that is not what its digest says ends the stream.
+pub fn archive_of_layout(
+    folder: &Path,
+    name: Option<&str>,
+    called: Option<&str>,
+    platform: Option<&Platform>,
+) -> Result<Archive, TransferError> {
+    let layout = Layout::open(folder)?;
+    let here = Platform::here();
+    let document = narrowed(&layout, layout.choose(name)?, Some(platform.unwrap_or(&here)))?;
+    let manifest = parse(&document)?;
+    let config = manifest.config.as_ref().ok_or_else(|| {
+        TransferError::Invalid("The image has no configuration, so no engine can run it.".to_owned())
+    })?;
+    let config = layout.document(&config.digest)?;
+    let mut layers = Vec::new();
+    for layer in &manifest.layers {
+        let (_, size) = layout.blob(&layer.digest)?;
+        if size != layer.size {
+            let problem = format!("{size} bytes long in the layout, not {} as its manifest says", layer.size);
+            return Err(SourceError::Content { digest: layer.digest, problem }.into());
+        }
+        let content = checked(content(&layout, layer.digest, 0), layer.digest).boxed();
+        layers.push(Part { layer: layer.clone(), content });
+    }
+    archive(&document, &manifest, config, layers, called).map_err(TransferError::Stream)
+}
+
+/// A blob whose end is an error unless its digest is right.
+fn checked(
+    content: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
+    digest: Digest,
+) -> impl Stream<Item = io::Result<Bytes>> + Send {
+    let state = (content.boxed(), Hasher::new(digest.algorithm()));
+    stream::try_unfold(state, move |(mut content, mut hasher)| async move {
+        if let Some(piece) = content.try_next().await? {
+            hasher.update(&piece);
+            return Ok(Some((piece, (content, hasher))));
+        }
+        if hasher.finish() == digest {
+            return Ok(None);
+        }
+        let problem = "not what is stored under its name".to_owned();
+        Err(io::Error::other(SourceError::Content { digest, problem }))
+    })
+}

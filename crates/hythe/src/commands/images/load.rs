@@ -1,0 +1,138 @@
+//! `hythe load`: an archive or layout into an engine, or straight to a registry.
+
+use std::path::PathBuf;
+
+use hythe_client::engine::{Engine, EngineAddress, EngineKind};
+use hythe_client::image::LocalImage;
+use hythe_client::transfer::{TransferError, archive_from, archive_in_file, archive_of_layout};
+use serde::Serialize;
+
+use super::failed::transfer_failed;
+use super::{push, unnamed};
+use crate::arguments::{LoadArguments, LocalSource, PushArguments};
+use crate::failure::{Exit, Failure};
+use crate::printer::Printer;
+
+/// What `load` says to programs.
+#[derive(Serialize)]
+struct Loaded {
+    engine: &'static str,
+    /// The names of what was loaded, or its ID where it has none.
+    images: Vec<String>,
+    dry_run: bool,
+}
+
+pub(in crate::commands) async fn load(arguments: LoadArguments, printer: Printer) -> Result<(), Failure> {
+    let source = source(&arguments.file);
+    let (kind, name) = match &arguments.name {
+        Some(LocalSource::Engine(None, remote)) => {
+            let pushed = PushArguments {
+                image: source,
+                remote: Some(remote.clone()),
+                unique: false,
+                compression: arguments.compression,
+                platform: arguments.platform,
+                jobs: arguments.jobs,
+                dry_run: arguments.dry_run,
+                shown: arguments.shown,
+                registry: arguments.registry,
+            };
+            return push(pushed, printer).await;
+        }
+        Some(LocalSource::Engine(Some(kind), name)) => {
+            (Some(*kind), Some(name).filter(|name| !name.is_empty()))
+        }
+        None => (None, None),
+        Some(_) => {
+            return Err(Failure::new(Exit::Usage, "An image is loaded into an engine or a registry").hint(
+                "name an engine (`docker:NAME`, `podman:`) or an image of a registry (`PROJECT/NAME:TAG`)",
+            ));
+        }
+    };
+    let address = match kind {
+        Some(kind) => EngineAddress::usual(kind),
+        None => EngineAddress::found().into_iter().next(),
+    };
+    let address = address.ok_or_else(|| {
+        let what =
+            kind.map_or_else(|| "no container engine".to_owned(), |kind| format!("no socket of {kind}"));
+        Failure::new(Exit::NotFound, format!("There is {what} here to load into"))
+            .hint("load it straight into a registry: hythe load FILE PROJECT/NAME:TAG")
+    })?;
+    let name = name.map(|name| LocalImage::parse(name).map_err(unnamed)).transpose()?;
+    let kind = address.kind;
+    if arguments.dry_run {
+        let images: Vec<String> = name.iter().map(ToString::to_string).collect();
+        let size = match &source {
+            LocalSource::Archive(path, _) => {
+                std::fs::metadata(path).map(|state| state.len()).map_err(|error| {
+                    Failure::new(Exit::NotFound, format!("{} cannot be read: {error}", path.display()))
+                })?
+            }
+            _ => 0,
+        };
+        let bytes = if size > 0 { format!(" ({})", indicatif::DecimalBytes(size)) } else { String::new() };
+        let sentence = format!("Would load {}{bytes} into {kind}", arguments.file);
+        return printer.named(
+            &Loaded { engine: kind.name(), images: images.clone(), dry_run: true },
+            images,
+            &sentence,
+        );
+    }
+    let images = bring(&source, address, name.as_ref(), &arguments).await.map_err(transfer_failed)?;
+    let sentence = match &images[..] {
+        [] => format!("Loaded {} into {kind}", arguments.file),
+        images => format!("Loaded {} into {kind}", images.join(", ")),
+    };
+    printer.named(&Loaded { engine: kind.name(), images: images.clone(), dry_run: false }, images, &sentence)
+}
+
+/// A file, a folder, standard input, or one of these with a name behind it (`oci:FOLDER:NAME`).
+fn source(text: &str) -> LocalSource {
+    match text.parse() {
+        Ok(source @ (LocalSource::Layout(..) | LocalSource::Archive(..) | LocalSource::Stdio)) => source,
+        _ if PathBuf::from(text).is_dir() => LocalSource::Layout(text.into(), None),
+        _ => LocalSource::Archive(text.into(), None),
+    }
+}
+
+/// Loads, and gives the image the name asked for.
+async fn bring(
+    source: &LocalSource,
+    address: EngineAddress,
+    name: Option<&LocalImage>,
+    arguments: &LoadArguments,
+) -> Result<Vec<String>, TransferError> {
+    let kind = address.kind;
+    let engine = Engine::connect(address).await?;
+    let called = name.map(|name| full_name(kind, name));
+    let archive = match source {
+        LocalSource::Layout(folder, chosen) => {
+            let platform = arguments.platform.as_ref();
+            archive_of_layout(folder, chosen.as_deref(), called.as_deref(), platform)?
+        }
+        LocalSource::Archive(path, _) => archive_in_file(path)?,
+        _ => archive_from(std::io::stdin()),
+    };
+    let loaded = engine.import(archive).await?;
+    let (Some(called), Some(first)) = (called, loaded.first()) else { return Ok(loaded) };
+    if loaded.contains(&called) {
+        return Ok(loaded);
+    }
+    if let [_, _, ..] = &loaded[..] {
+        let problem = format!("The archive held several images ({}); none was renamed.", loaded.join(", "));
+        return Err(TransferError::Invalid(problem));
+    }
+    let (repository, tag) = called.rsplit_once(':').unwrap_or((&called, "latest"));
+    engine.tag(first, repository, tag).await?;
+    Ok(vec![called])
+}
+
+/// A name with its tag; containerd knows images by their full name.
+fn full_name(kind: EngineKind, name: &LocalImage) -> String {
+    match (kind, name.complete()) {
+        (EngineKind::Containerd, Ok(reference)) => reference.to_string(),
+        _ if name.tag().is_none() => format!("{name}:latest"),
+        _ => name.to_string(),
+    }
+}

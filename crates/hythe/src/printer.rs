@@ -1,7 +1,7 @@
 //! The one place that prints: standard output is data, standard error is talk.
 //!
 //! Invariant: with `--output json` standard output carries one JSON document per command and nothing
-//! else. A reader that closes the pipe early (`| head`) is not an error.
+//! else. A reader that closes the pipe early (`| head`) is not an error. Nothing printed steers a terminal.
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::arguments::Output;
 use crate::failure::{Exit, Failure};
+use crate::harmless;
 
 /// Writes a command's results and remarks.
 #[derive(Debug, Clone, Copy)]
@@ -50,7 +51,7 @@ impl Printer {
     pub(crate) fn result<T: Serialize + ?Sized>(self, value: &T, sentence: &str) -> Result<(), Failure> {
         match self.output {
             Output::Json => self.json(value),
-            Output::Text => write(sentence),
+            Output::Text => write(&harmless::lines(sentence)),
         }
     }
 
@@ -81,7 +82,7 @@ impl Printer {
         let text = serde_json::to_string_pretty(value).map_err(|error| {
             Failure::new(Exit::Failed, format!("The result cannot be written as JSON: {error}"))
         })?;
-        write(&text)
+        write(&harmless::json(&text))
     }
 }
 
@@ -98,7 +99,7 @@ fn write(text: &str) -> Result<(), Failure> {
 
 /// Writes talk. Standard error is the last place to report to: when it is gone, nobody listens.
 fn say(text: &str) {
-    drop(writeln!(io::stderr().lock(), "{text}"));
+    drop(writeln!(io::stderr().lock(), "{}", harmless::lines(text)));
 }
 
 /// Prints what the argument parser answers instead of arguments: help and version, or what is wrong.
@@ -115,7 +116,9 @@ fn arrange(headers: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Str
     if io::stdout().is_terminal() {
         table.set_content_arrangement(ContentArrangement::Dynamic);
     }
-    table.add_rows(rows);
+    let harmless =
+        |row: Vec<String>| row.iter().map(|cell| harmless::one_line(cell).into_owned()).collect::<Vec<_>>();
+    table.add_rows(rows.into_iter().map(harmless));
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }

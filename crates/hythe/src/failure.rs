@@ -28,6 +28,10 @@ pub(crate) enum Exit {
     Damaged = 8,
     /// The image is not ready yet, and the time is over.
     NotReady = 9,
+    /// SIGINT ended it (128 + 2, as shells count).
+    Interrupted = 130,
+    /// SIGTERM ended it (128 + 15).
+    Terminated = 143,
 }
 
 /// Why a command did not succeed.
@@ -75,10 +79,10 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// A library's message as the beginning of a sentence: with a capital letter unless it is an address.
+/// A library's message as the beginning of a sentence: with a capital letter unless it is an address or a digest.
 pub(crate) fn sentence(message: impl fmt::Display) -> String {
     let message = message.to_string();
-    if message.starts_with("http") {
+    if ["http", "sha256:", "sha512:"].iter().any(|start| message.starts_with(start)) {
         // An address keeps its case.
         return message;
     }

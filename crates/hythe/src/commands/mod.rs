@@ -6,6 +6,7 @@ mod docker;
 mod fsck;
 mod gc;
 mod images;
+mod interrupted;
 mod login;
 mod maintenance;
 mod project;
@@ -60,9 +61,9 @@ pub(crate) fn run(arguments: Arguments, printer: Printer) -> Result<(), Failure>
             let version = Version { name: "hythe", version: env!("CARGO_PKG_VERSION") };
             printer.result(&version, &format!("{} {}", version.name, version.version))
         }
-        Command::Push(arguments) => moving(&global, images::push(arguments, printer)),
-        Command::Pull(arguments) => moving(&global, images::pull(arguments, printer)),
-        Command::Copy(arguments) => moving(&global, images::copy(arguments, printer)),
+        Command::Push(arguments) => moving(&global, SENT, images::push(arguments, printer)),
+        Command::Pull(arguments) => moving(&global, FETCHED, images::pull(arguments, printer)),
+        Command::Copy(arguments) => moving(&global, SENT, images::copy(arguments, printer)),
         Command::Ls(arguments) => asking(&global, images::list(arguments, printer)),
         Command::Tags(arguments) => asking(&global, images::tags(arguments, printer)),
         Command::Digest(arguments) => asking(&global, images::digest(arguments, printer)),
@@ -87,11 +88,21 @@ fn asking(global: &Global, work: impl Future<Output = Result<(), Failure>>) -> R
     runtime(tokio::runtime::Builder::new_current_thread())?.block_on(work)
 }
 
-/// Runs a command that moves images: on all cores.
-fn moving(global: &Global, work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+/// What a push or copy finds that is begun again.
+const SENT: &str = "run the same command again: what the registry has by now is not sent again";
+
+/// What a pull finds that is begun again.
+const FETCHED: &str = "run the same command again: a folder keeps what has arrived and goes on, a file or an engine begins anew";
+
+/// Runs a command that moves images: on all cores; `again` says what it finds after it was ended by a signal.
+fn moving(
+    global: &Global,
+    again: &str,
+    work: impl Future<Output = Result<(), Failure>>,
+) -> Result<(), Failure> {
     logging::start(log_format(global, Format::Text), Level::Warn, global.verbose)?;
     let runtime = runtime(tokio::runtime::Builder::new_multi_thread())?;
-    let outcome = runtime.block_on(work);
+    let outcome = runtime.block_on(interrupted::unless_ended(again, work));
     // What still reads standard input or an engine must not keep the process.
     runtime.shutdown_background();
     outcome

@@ -3,6 +3,7 @@
 mod copies;
 mod engines;
 mod hostile_archive;
+mod killed;
 mod project;
 mod pulls;
 mod pushes;

@@ -264,7 +264,12 @@ pub struct Proxy {
 impl Proxy {
     /// Starts a server that asks `rule` for each answer.
     pub fn start(rule: impl Fn(&mut Exchange<'_>) -> Answer + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
+        Self::start_at("127.0.0.1", rule)
+    }
+
+    /// The same at another address of this machine, which clients take for another host.
+    pub fn start_at(host: &str, rule: impl Fn(&mut Exchange<'_>) -> Answer + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind((host, 0)).expect("there is a free port");
         let address = listener.local_addr().expect("it is bound");
         let noted = Arc::new(Mutex::new(Vec::new()));
         let (log, rule) = (Arc::clone(&noted), Arc::new(rule));
@@ -278,9 +283,9 @@ impl Proxy {
         Self { address, noted }
     }
 
-    /// A server that refuses everything: whoever is lured there is on record.
+    /// A server on another host that refuses everything: whoever is lured there is on record.
     pub fn lure() -> Self {
-        Self::start(|_| Answer::new(404))
+        Self::start_at("127.0.0.2", |_| Answer::new(404))
     }
 
     /// Where it listens.

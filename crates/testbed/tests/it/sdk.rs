@@ -3,6 +3,7 @@
 mod copies;
 mod engines;
 mod hostile_archive;
+mod hostile_registry;
 mod killed;
 mod project;
 mod pulls;

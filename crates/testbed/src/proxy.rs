@@ -394,10 +394,12 @@ fn told(near: &mut TcpStream, answer: &Answer, is_head: bool, closes: bool) -> i
         }
         Content::Endless(bytes) => {
             near.write_all((head + "transfer-encoding: chunked\r\n\r\n").as_bytes())?;
-            while !is_head {
-                near.write_all(format!("{:x}\r\n", bytes.len()).as_bytes())?;
-                near.write_all(bytes)?;
-                near.write_all(b"\r\n")?;
+            if !is_head {
+                loop {
+                    near.write_all(format!("{:x}\r\n", bytes.len()).as_bytes())?;
+                    near.write_all(bytes)?;
+                    near.write_all(b"\r\n")?;
+                }
             }
         }
     }

@@ -25,5 +25,5 @@ async fn signal(kind: tokio::signal::unix::SignalKind) {
     {
         return;
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }

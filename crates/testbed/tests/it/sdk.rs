@@ -89,6 +89,15 @@ fn cli_at(program: impl Into<PathBuf>, host: &str, person: Option<&Person>) -> T
     }
 }
 
+/// Says what is tried, and what came of it.
+#[expect(
+    clippy::print_stdout,
+    reason = "the test program shows it when a test fails, or when it is asked to"
+)]
+fn note(line: &str) {
+    println!("{line}");
+}
+
 /// Everything in a folder, files with their sizes.
 fn listing(folder: &Path) -> BTreeMap<PathBuf, u64> {
     let mut found = BTreeMap::new();

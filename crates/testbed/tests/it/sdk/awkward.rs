@@ -108,7 +108,7 @@ fn everything(
     repository: &str,
     lacks: Lacks,
 ) {
-    println!("{what}");
+    super::note(what);
     let goods = Goods::new(&format!("{what} {repository}"));
     let silent = Reporter::silent();
     let (push, pull) = (PushOptions::default(), PullOptions::default());
@@ -133,7 +133,7 @@ fn everything(
         match pushed {
             Ok(_) => assert!(!lacks.pieces, "{what}"),
             Err(error) => {
-                assert!(lacks.pieces && error.to_string().contains("405"), "{what}, an archive: {error}")
+                assert!(lacks.pieces && error.to_string().contains("405"), "{what}, an archive: {error}");
             }
         }
         // Into a layout and as an archive.

@@ -113,7 +113,7 @@ impl Pusher {
     /// Insists on the refusal of a push.
     #[track_caller]
     fn refused(&self, what: &str, outcome: Outcome, words: &str) {
-        println!("{what}: {}", outcome.stderr.trim());
+        super::note(&format!("{what}: {}", outcome.stderr.trim()));
         assert_eq!(outcome.status, Some(1), "{what}: {outcome}");
         assert!(outcome.stdout.is_empty(), "{what}: {outcome}");
         assert!(!outcome.stderr.contains('\u{1b}'), "{what}: {outcome}");
@@ -242,7 +242,7 @@ fn bombs_go_by_in_pieces() {
         ),
         (
             "documents without an end",
-            ended(&(0..20).map(|at| file(&format!("{at}.json"), &[b'['; 4 << 20])).collect::<Vec<_>>()),
+            ended(&(0..20).map(|at| file(&format!("{at}.json"), &vec![b'['; 4 << 20])).collect::<Vec<_>>()),
             "small files are more than",
         ),
         (
@@ -367,7 +367,7 @@ fn what_a_layout_says_of_sizes_is_compared() {
     // An index whose children are indexes, down and down, is followed without a stack.
     let image = tiny(&pusher.scene.bench.project);
     let mut below: Vec<Content> = image.blobs.clone();
-    let mut top = image.manifest.clone();
+    let mut top = image.manifest;
     for _ in 0..300 {
         let kind = index(Family::Oci, Vec::new()).manifest.media_type;
         let next = Content::json(

@@ -136,7 +136,7 @@ fn refused(what: &str, image: &Image, registry: &Proxy, exit: i32, words: &str) 
     for form in ["oci", "archive"] {
         let visitor = Visitor::of(registry);
         let outcome = visitor.pull(form);
-        println!("{what}, {form}: {}", outcome.stderr.trim());
+        super::note(&format!("{what}, {form}: {}", outcome.stderr.trim()));
         assert_eq!(outcome.status, Some(exit), "{what}: {outcome}");
         assert!(outcome.stderr.starts_with("error: "), "{what}: {outcome}");
         outcome.says(words);
@@ -448,9 +448,12 @@ fn lists_end() {
     let hostile = json!(["v1", "\u{1b}]0;owned\u{7}", "a b", "../x", "x".repeat(1000), "\u{9b}31m", "v2"]);
     let outcome = Visitor::of(&tags("", hostile)).run(&["tags", REPOSITORY]).ok();
     assert_eq!(outcome.stdout.split_whitespace().collect::<Vec<_>>(), ["TAG", "v1", "v2"], "{outcome}");
-    let large = Proxy::start(|exchange| match exchange.path().ends_with("/tags/list") {
-        true => Answer::new(200).body(vec![b' '; 100 << 20]),
-        false => Answer::new(404),
+    let large = Proxy::start(|exchange| {
+        if exchange.path().ends_with("/tags/list") {
+            Answer::new(200).body(vec![b' '; 100 << 20])
+        } else {
+            Answer::new(404)
+        }
     });
     let outcome = Visitor::of(&large).run(&["tags", REPOSITORY]);
     assert_eq!(outcome.status, Some(1), "{outcome}");
@@ -463,9 +466,11 @@ fn no_word_of_a_registry_steers_the_terminal() {
     let body =
         json!({"errors": [{"code": "DENIED", "message": format!("no{escape}entry"), "detail": escape}]});
     let body = body.to_string();
-    let refusing = Proxy::start(move |exchange| match exchange.path().starts_with("/api") {
-        true => Answer::new(404),
-        false => Answer::new(403).with("content-type", "application/json").body(body.clone()),
+    let refusing = Proxy::start(move |exchange| {
+        if exchange.path().starts_with("/api") {
+            return Answer::new(404);
+        }
+        Answer::new(403).with("content-type", "application/json").body(body.clone())
     });
     for command in [&["digest", "lab/app:v1"][..], &["size", "lab/app:v1"], &["tags", "lab/app"]] {
         let outcome = Visitor::of(&refusing).run(command);

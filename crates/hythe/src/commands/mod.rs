@@ -17,6 +17,8 @@ mod session;
 mod upload;
 mod user;
 
+use std::time::Duration;
+
 use clap::CommandFactory;
 use serde::Serialize;
 
@@ -94,6 +96,9 @@ const SENT: &str = "run the same command again: what the registry has by now is 
 /// What a pull finds that is begun again.
 const FETCHED: &str = "run the same command again: a folder keeps what has arrived and goes on, a file or an engine begins anew";
 
+/// How long a command that failed may go on clearing away what it wrote.
+const CLEARING: Duration = Duration::from_secs(1);
+
 /// Runs a command that moves images: on all cores; `again` says what it finds after it was ended by a signal.
 fn moving(
     global: &Global,
@@ -103,8 +108,12 @@ fn moving(
     logging::start(log_format(global, Format::Text), Level::Warn, global.verbose)?;
     let runtime = runtime(tokio::runtime::Builder::new_multi_thread())?;
     let outcome = runtime.block_on(interrupted::unless_ended(again, work));
-    // What still reads standard input or an engine must not keep the process.
-    runtime.shutdown_background();
+    match &outcome {
+        // What still reads standard input or an engine must not keep the process.
+        Ok(()) => runtime.shutdown_background(),
+        // What writes beside its place is given the time to clear that away.
+        Err(_) => runtime.shutdown_timeout(CLEARING),
+    }
     outcome
 }
 

@@ -24,6 +24,7 @@ crane github.com/google/go-containerregistry/cmd/crane v0.22.1
 oras oras.land/oras/cmd/oras v1.3.6
 regctl github.com/regclient/regclient/cmd/regctl v0.11.7
 helm helm.sh/helm/v3/cmd/helm v3.22.0
+registry github.com/distribution/distribution/v3/cmd/registry v3.1.2
 "
 CONFORMANCE=github.com/opencontainers/distribution-spec/conformance
 CONFORMANCE_1_1=v0.0.0-20231101194043-f2182352d4cc

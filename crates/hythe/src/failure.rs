@@ -28,11 +28,15 @@ pub(crate) enum Exit {
     Damaged = 8,
     /// The image is not ready yet, and the time is over.
     NotReady = 9,
+    /// SIGINT ended it (128 + 2, as shells count).
+    Interrupted = 130,
+    /// SIGTERM ended it (128 + 15).
+    Terminated = 143,
 }
 
 impl Exit {
     /// All of them, by number.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Failed,
         Self::Usage,
         Self::FolderBusy,
@@ -42,6 +46,8 @@ impl Exit {
         Self::Unreachable,
         Self::Damaged,
         Self::NotReady,
+        Self::Interrupted,
+        Self::Terminated,
     ];
 
     /// What it means, as a sentence for the manual.
@@ -56,6 +62,8 @@ impl Exit {
             Self::Unreachable => "The server did not answer.",
             Self::Damaged => "Acknowledged data is missing, corrupt or unreadable.",
             Self::NotReady => "The image is not ready, and the time to wait is over.",
+            Self::Interrupted => "It was interrupted (Ctrl-C) before it was done.",
+            Self::Terminated => "It was terminated (SIGTERM) before it was done.",
         }
     }
 }
@@ -105,10 +113,10 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// A library's message as the beginning of a sentence: with a capital letter unless it is an address.
+/// A library's message as the beginning of a sentence: with a capital letter unless it is an address or a digest.
 pub(crate) fn sentence(message: impl fmt::Display) -> String {
     let message = message.to_string();
-    if message.starts_with("http") {
+    if ["http", "sha256:", "sha512:"].iter().any(|start| message.starts_with(start)) {
         // An address keeps its case.
         return message;
     }

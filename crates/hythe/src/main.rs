@@ -9,6 +9,7 @@ mod commands;
 mod configuration;
 mod control;
 mod failure;
+mod harmless;
 mod helper;
 mod logging;
 mod printer;

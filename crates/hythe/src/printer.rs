@@ -2,7 +2,7 @@
 //!
 //! Invariant: with `--output json` or `yaml` standard output carries one document per command and nothing
 //! else, and with `quiet` one identifier a line and nothing else. A reader that closes the pipe early
-//! (`| head`) is not an error.
+//! (`| head`) is not an error. Nothing printed steers a terminal.
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::arguments::Output;
 use crate::failure::{Exit, Failure};
+use crate::harmless;
 
 /// The identifiers of a result that has none.
 pub(crate) const NO_NAMES: [&str; 0] = [];
@@ -80,7 +81,7 @@ impl Printer {
     ) -> Result<(), Failure> {
         match self.output {
             Output::Quiet => lines(names),
-            Output::Table => write(sentence),
+            Output::Table => write(&harmless::lines(sentence)),
             Output::Json | Output::Yaml => self.document(value),
         }
     }
@@ -113,17 +114,22 @@ impl Printer {
         let failed = |form: &str, error: &dyn Display| {
             Failure::new(Exit::Failed, format!("The result cannot be written as {form}: {error}"))
         };
-        let text = match self.output {
-            Output::Yaml => serde_saphyr::to_string(&value).map_err(|error| failed("YAML", &error))?,
-            _ => serde_json::to_string_pretty(value).map_err(|error| failed("JSON", &error))?,
-        };
-        write(text.trim_end_matches('\n'))
+        if self.output == Output::Yaml {
+            let text = serde_saphyr::to_string(&value).map_err(|error| failed("YAML", &error))?;
+            if harmless::is_harmless(&text) {
+                return write(text.trim_end_matches('\n'));
+            }
+            // JSON is YAML, too, and can write every character by its number.
+        }
+        let text = serde_json::to_string_pretty(value).map_err(|error| failed("JSON", &error))?;
+        write(&harmless::json(&text))
     }
 }
 
 /// Writes one identifier a line; no identifiers are no line.
 fn lines(names: impl IntoIterator<Item = impl Display>) -> Result<(), Failure> {
-    let names: Vec<String> = names.into_iter().map(|name| name.to_string()).collect();
+    let names: Vec<String> =
+        names.into_iter().map(|name| harmless::one_line(&name.to_string()).into_owned()).collect();
     if names.is_empty() { Ok(()) } else { write(&names.join("\n")) }
 }
 
@@ -140,7 +146,7 @@ fn write(text: &str) -> Result<(), Failure> {
 
 /// Writes talk. Standard error is the last place to report to: when it is gone, nobody listens.
 fn say(text: &str) {
-    drop(writeln!(io::stderr().lock(), "{text}"));
+    drop(writeln!(io::stderr().lock(), "{}", harmless::lines(text)));
 }
 
 /// Prints what the argument parser answers instead of arguments: help and version, or what is wrong.
@@ -155,23 +161,6 @@ pub(crate) fn width() -> Option<usize> {
     if io::stdout().is_terminal() { Table::new().width().map(usize::from) } else { None }
 }
 
-/// Text from outside as it may stand on a terminal: in one line, and without what would steer the terminal or turn the
-/// writing round.
-pub(crate) fn visible(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '\n' | '\t' => shown.push(' '),
-            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                shown.extend(letter.escape_unicode());
-            }
-            _ if letter.is_control() => shown.extend(letter.escape_default()),
-            _ => shown.push(letter),
-        }
-    }
-    shown
-}
-
 /// A borderless table, without headers if there are none; on a terminal it is folded to fit, in a pipe it is never folded.
 pub(crate) fn arrange(headers: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
@@ -182,7 +171,9 @@ pub(crate) fn arrange(headers: &[&str], rows: impl IntoIterator<Item = Vec<Strin
     if io::stdout().is_terminal() {
         table.set_content_arrangement(ContentArrangement::Dynamic);
     }
-    table.add_rows(rows);
+    let harmless =
+        |row: Vec<String>| row.iter().map(|cell| harmless::one_line(cell).into_owned()).collect::<Vec<_>>();
+    table.add_rows(rows.into_iter().map(harmless));
     let last = table.column_count().saturating_sub(1);
     for (at, column) in table.column_iter_mut().enumerate() {
         column.set_padding((0, if at == last { 0 } else { 2 }));
@@ -192,12 +183,7 @@ pub(crate) fn arrange(headers: &[&str], rows: impl IntoIterator<Item = Vec<Strin
 
 #[cfg(test)]
 mod tests {
-    use super::{arrange, visible};
-
-    #[test]
-    fn nothing_from_outside_steers_the_terminal() {
-        assert_eq!(visible("a\u{1b}[2J\r\nb\u{202e}c ü"), "a\\u{1b}[2J\\r b\\u{202e}c ü");
-    }
+    use super::arrange;
 
     #[test]
     fn yaml_and_json_are_the_same_document() {

@@ -78,6 +78,14 @@ pub enum OutboundError {
 }
 
 impl OutboundError {
+    /// Whether the server cannot be reached or fell silent, rather than answered something of no use.
+    pub fn is_unreachable(&self) -> bool {
+        matches!(
+            self,
+            Self::Connect { .. } | Self::Certificate { .. } | Self::Timeout { .. } | Self::Broken { .. }
+        )
+    }
+
     /// Whether the same request may succeed a little later: no connection, silence, or a broken exchange. A
     /// certificate that does not verify, an answer over a limit and a lure stay what they are.
     pub fn is_transient(&self) -> bool {

@@ -1,7 +1,7 @@
 //! The origin of a URL: what a credential is bound to.
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 
@@ -67,6 +67,30 @@ impl Origin {
     }
 }
 
+impl Origin {
+    /// Whether somebody who answers for `from` may send us on to this place: not into a private network that is not his
+    /// own, and to a link-local address, where machines keep their secrets for whoever asks, only if it is his own.
+    pub fn may_be_named_by(&self, from: &Self) -> bool {
+        self.same_host(from) || !self.is_link_local() && (!self.is_local_address() || from.is_local_address())
+    }
+
+    /// Whether the host is an address of the link alone: `169.254.0.0/16`, `fe80::/10`, or the one of that kind that
+    /// clouds have made of IPv6.
+    fn is_link_local(&self) -> bool {
+        match &self.host {
+            Host::Domain(_) => false,
+            Host::Ipv4(address) => address.is_link_local(),
+            Host::Ipv6(address) => match address.to_ipv4_mapped() {
+                Some(embedded) => embedded.is_link_local(),
+                None => address.is_unicast_link_local() || *address == METADATA,
+            },
+        }
+    }
+}
+
+/// Where a cloud's machines ask for their credentials (`fd00:ec2::254`).
+const METADATA: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
+
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (scheme, default) = if self.secure { ("https", 443) } else { ("http", 80) };
@@ -109,6 +133,24 @@ mod tests {
             "https://registry.example"
         );
         assert_eq!(origin("http://[::1]:5000/").to_string(), "http://[::1]:5000");
+    }
+
+    #[test]
+    fn nobody_sends_us_into_another_network() {
+        for (from, to, may) in [
+            ("https://registry.example", "https://store.example", true),
+            ("https://registry.example", "https://10.0.0.1", false),
+            ("https://registry.example", "https://127.0.0.1", false),
+            ("https://registry.example", "https://169.254.169.254", false),
+            ("http://10.0.0.1", "http://10.0.0.2", true),
+            ("http://10.0.0.1", "http://169.254.169.254", false),
+            ("http://127.0.0.1", "http://[::ffff:169.254.169.254]", false),
+            ("http://10.0.0.1", "http://[fe80::1]", false),
+            ("http://10.0.0.1", "http://[fd00:ec2::254]", false),
+            ("http://169.254.1.1:5000", "http://169.254.1.1:5001", true),
+        ] {
+            assert_eq!(origin(to).may_be_named_by(&origin(from)), may, "{from} {to}");
+        }
     }
 
     #[test]

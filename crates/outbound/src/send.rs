@@ -29,10 +29,11 @@ impl Outbound {
     ///
     /// # Errors
     /// No answer came, or a redirect must not be followed (too many, no usable `Location`, from
-    /// `https` to `http`).
+    /// `https` to `http`, into a private network that is not the server's own).
     pub async fn send(&self, request: Request) -> Result<Response, OutboundError> {
         let Request { method, mut url, headers, mut authorization, mut body } = request;
         let follows = matches!(method, Method::GET | Method::HEAD) && matches!(body.0, Kind::Empty);
+        let first = Origin::of(&url);
         for _ in 0..=MAX_REDIRECTS {
             let response = self
                 .exchange(&method, &url, &headers, authorization.as_ref(), std::mem::take(&mut body))
@@ -41,6 +42,15 @@ impl Outbound {
                 return Ok(response);
             }
             let next = redirect_target(&response)?;
+            if first.as_ref().is_some_and(|first| !next.1.may_be_named_by(first)) {
+                return Err(OutboundError::Redirect {
+                    origin: response.origin.to_string(),
+                    problem: format!(
+                        "{}, in a private network that is not its own; it is not followed",
+                        next.1
+                    ),
+                });
+            }
             if next.1 != response.origin {
                 authorization = None;
             }

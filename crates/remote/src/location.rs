@@ -47,7 +47,7 @@ pub(crate) fn resolve(registry: &Origin, asked: &Url, location: &str) -> Result<
     if !url.username().is_empty() || url.password().is_some() {
         return Err("sent a Location with a user name in it, which is not followed");
     }
-    if origin.is_local_address() && !origin.same_host(registry) && !registry.is_local_address() {
+    if !origin.may_be_named_by(registry) {
         return Err("sent a Location in a private network that is not its own, which is not followed");
     }
     url.set_fragment(None);
@@ -76,6 +76,7 @@ mod tests {
         }
         assert!(resolved("http://127.0.0.1:5000", "http://127.0.0.1:5001/up").is_some());
         assert!(resolved("http://10.0.0.1", "http://10.0.0.2/up").is_some());
+        assert!(resolved("http://10.0.0.1", "http://169.254.169.254/up").is_none());
     }
 
     #[test]

@@ -91,7 +91,9 @@ impl Tool {
         let line = format!("{command:?}");
         let begin = Instant::now();
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{line} did not start: {error}"));
+        let mut peak = 0;
         let status = loop {
+            peak = memory_of(child.id()).unwrap_or(0).max(peak);
             if let Some(status) = child.try_wait().expect("it is our child") {
                 break status.code();
             }
@@ -106,7 +108,7 @@ impl Tool {
         };
         let read =
             |path: &Path| String::from_utf8_lossy(&fs::read(path).expect("it was made above")).into_owned();
-        let outcome = Outcome { line, status, stdout: read(&stdout), stderr: read(&stderr) };
+        let outcome = Outcome { line, status, stdout: read(&stdout), stderr: read(&stderr), peak };
         fs::remove_dir_all(&folder).expect("the run folder is ours");
         outcome
     }
@@ -122,6 +124,15 @@ pub struct Outcome {
     pub stdout: String,
     /// What it printed for people.
     pub stderr: String,
+    /// The most memory it had in use, in bytes, as seen some milliseconds before its end.
+    pub peak: u64,
+}
+
+/// The most memory that a running process has had in use, in bytes.
+fn memory_of(process: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
 }
 
 impl Outcome {

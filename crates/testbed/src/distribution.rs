@@ -1,4 +1,5 @@
-//! The distribution project's registry, as Debian ships it: another registry for clients to work with.
+//! The distribution project's registry, as Debian ships it and as it is today: other registries for clients to work
+//! with.
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -30,6 +31,29 @@ impl Distribution {
             run_folder::not_run(&tools::this_test(), Source::Debian, why);
             return None;
         };
+        let mut command = Command::new(program);
+        command.arg("serve");
+        Some(Self::launch(command))
+    }
+
+    /// Starts its third version; `None` (and the calling test on the list of what did not run) where it is not built.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub fn start_third() -> Option<Self> {
+        let program = tools::go_programs().join("registry");
+        if !program.is_file() {
+            let why = "distribution's registry is not built (tools/install-clients.sh builds it where Go is present)";
+            run_folder::not_run(&tools::this_test(), Source::Go, why);
+            return None;
+        }
+        let mut command = Command::new(program);
+        // It would look for somebody to send traces to.
+        command.arg("serve").env("OTEL_TRACES_EXPORTER", "none");
+        Some(Self::launch(command))
+    }
+
+    fn launch(mut command: Command) -> Self {
         let folder = run_folder::fresh("distribution");
         // Asked for and given back: nobody else takes it so soon.
         let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
@@ -40,8 +64,7 @@ impl Distribution {
         );
         let file = folder.join("config.yml");
         fs::write(&file, configuration).expect("the run folder is writable");
-        let mut command = Command::new(program);
-        command.arg("serve").arg(file);
+        command.arg(file);
         let log = folder.join("log");
         let process = Leash::start(&command, &log);
         let begin = Instant::now();
@@ -50,7 +73,7 @@ impl Distribution {
             assert!(begin.elapsed() < START_LIMIT, "docker-registry did not start:\n{}", said());
             std::thread::sleep(Duration::from_millis(20));
         }
-        Some(Self { address, _process: process })
+        Self { address, _process: process }
     }
 
     /// Where it listens.

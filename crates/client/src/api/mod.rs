@@ -14,9 +14,7 @@ use std::fmt;
 use std::fmt::Display;
 
 use hythe_api::{MAX_PAGE_SIZE, Page};
-use hythe_outbound::{
-    Authorization, HeaderValue, Method, Origin, Outbound, OutboundError, Request, Response, Url, header,
-};
+use hythe_outbound::{Authorization, HeaderValue, Method, Origin, Outbound, Request, Response, Url, header};
 use hythe_remote::Credentials;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -60,17 +58,17 @@ impl Api {
         Ok(Self { outbound, base: server.clone(), identity })
     }
 
-    /// Whether what answers there is a Hythe: any other registry has no interface of ours.
+    /// Whether what answers there is a Hythe: any other registry has no interface of ours. It is asked without the
+    /// credentials, which another registry may not want to see, or only at its token service.
     ///
     /// # Errors
     /// Nothing answers.
     pub async fn is_hythe(&self) -> Result<bool, ApiError> {
-        match self.me().await {
+        let nobody = Self { identity: None, ..self.clone() };
+        match nobody.me().await {
             Ok(_) => Ok(true),
             Err(ApiError::Refused(refused)) => Ok(refused.code.is_some()),
-            Err(ApiError::Outbound(OutboundError::Unreadable { .. } | OutboundError::TooLarge { .. })) => {
-                Ok(false)
-            }
+            Err(ApiError::Outbound(error)) if !error.is_unreachable() => Ok(false),
             Err(error) => Err(error),
         }
     }

@@ -2,9 +2,11 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use hythe_oci::{Digest, Hasher};
+use rustix::fs::OFlags;
 use serde_json::{Value, json};
 
 use crate::source::{DOCUMENT_BYTES, Document, blob_path};
@@ -21,11 +23,28 @@ pub(crate) struct LayoutFolder {
 /// A blob on its way into a layout: written beside its place, and hashed.
 pub(crate) struct Incoming {
     file: File,
-    partial: PathBuf,
+    partial: Partial,
     place: PathBuf,
     digest: Digest,
     hasher: Hasher,
     size: u64,
+}
+
+/// A file that goes if it holds nothing that a later pull could go on with.
+struct Partial {
+    path: PathBuf,
+    kept: bool,
+    /// Whether the next pull would look for it.
+    known: bool,
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        if !self.kept {
+            // Whoever pulls next clears it away if it stays.
+            drop(fs::remove_file(&self.path));
+        }
+    }
 }
 
 impl LayoutFolder {
@@ -56,9 +75,15 @@ impl LayoutFolder {
             fs::create_dir_all(parent)?;
         }
         let mut partial = place.with_extension("partial");
-        let open = |path: &Path| OpenOptions::new().read(true).append(true).create(true).open(path);
+        // What lies there may be a link that somebody has laid out: it is not written through.
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
+        let open = |path: &Path| {
+            OpenOptions::new().read(true).append(true).create(true).custom_flags(flags).open(path)
+        };
         let mut file = open(&partial)?;
-        if file.try_lock().is_err() {
+        let known = file.try_lock().is_ok();
+        if !known {
             // Another pull is at it: this one goes its own way.
             partial = place.with_extension(format!("partial.{:x}", fastrand::u64(..)));
             file = open(&partial)?;
@@ -75,6 +100,7 @@ impl LayoutFolder {
             hasher.update(piece.get(..read).unwrap_or_default());
             size += read as u64;
         }
+        let partial = Partial { path: partial, kept: known && size > 0, known };
         Ok(Incoming { file, partial, place, digest: *digest, hasher, size })
     }
 
@@ -136,6 +162,7 @@ impl Incoming {
         self.file.write_all(piece)?;
         self.hasher.update(piece);
         self.size += piece.len() as u64;
+        self.partial.kept = self.partial.known;
         Ok(())
     }
 
@@ -143,25 +170,26 @@ impl Incoming {
     pub(crate) fn clear(&mut self) -> io::Result<()> {
         self.file.set_len(0)?;
         (self.hasher, self.size) = (Hasher::new(self.digest.algorithm()), 0);
+        self.partial.kept = false;
         Ok(())
     }
 
     /// Puts the blob in its place if it is the right one; else removes it and says what it was.
-    pub(crate) fn finish(self) -> io::Result<Result<(), Digest>> {
+    pub(crate) fn finish(mut self) -> io::Result<Result<(), Digest>> {
         let received = self.hasher.finish();
         if received != self.digest {
-            fs::remove_file(&self.partial)?;
+            self.partial.kept = false;
             return Ok(Err(received));
         }
         self.file.sync_data()?;
-        fs::rename(&self.partial, &self.place)?;
+        fs::rename(&self.partial.path, &self.place)?;
+        self.partial.kept = true;
         Ok(Ok(()))
     }
 
     /// Removes what is here.
-    pub(crate) fn discard(self) {
-        // Whoever pulls next clears it away if it stays.
-        drop(fs::remove_file(&self.partial));
+    pub(crate) fn discard(mut self) {
+        self.partial.kept = false;
     }
 }
 
@@ -208,10 +236,25 @@ mod tests {
     }
 
     #[test]
+    fn a_link_in_the_place_of_a_blob_is_not_written_through() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = LayoutFolder::open(&folder.path().join("layout")).unwrap();
+        let (digest, own) = (Digest::of(Algorithm::Sha256, b"x"), folder.path().join("own"));
+        fs::write(&own, b"mine").unwrap();
+        let place = folder.path().join("layout").join(blob_path(&digest));
+        std::os::unix::fs::symlink(&own, place.with_extension("partial")).unwrap();
+        assert!(layout.begin(&digest).is_err());
+        assert_eq!(fs::read(&own).unwrap(), b"mine");
+    }
+
+    #[test]
     fn a_blob_appears_whole_and_right_or_not_at_all() {
         let folder = tempfile::tempdir().unwrap();
         let layout = LayoutFolder::open(folder.path()).unwrap();
         let digest = Digest::of(Algorithm::Sha256, b"one two");
+        // Begun and given up, it leaves nothing.
+        drop(layout.begin(&digest).unwrap());
+        assert_eq!(fs::read_dir(folder.path().join("blobs/sha256")).unwrap().count(), 0);
         let mut incoming = layout.begin(&digest).unwrap();
         incoming.write(b"one ").unwrap();
         drop(incoming);

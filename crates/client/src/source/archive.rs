@@ -65,17 +65,27 @@ const MOST_KEPT: u64 = 64 * 1024 * 1024;
 
 impl ArchiveIndex {
     pub(crate) fn note(&mut self, path: String, content: Bytes) -> Result<(), SourceError> {
-        self.bytes += content.len() as u64;
+        self.bytes += (path.len() + content.len()) as u64;
         if self.bytes > MOST_KEPT {
-            let problem = format!("its small files are more than {MOST_KEPT} bytes together");
-            return Err(SourceError::Form { what: "the archive".to_owned(), problem });
+            return Err(refused(format!("its small files are more than {MOST_KEPT} bytes together")));
         }
-        self.documents.insert(path, content);
-        Ok(())
+        match self.documents.get(&path) {
+            // Programs disagree on which of the two counts.
+            Some(former) if *former != content => Err(refused(format!("{path:?} is in it twice"))),
+            _ => {
+                self.documents.insert(path, content);
+                Ok(())
+            }
+        }
     }
 
-    pub(crate) fn note_link(&mut self, path: String, target: String) {
+    pub(crate) fn note_link(&mut self, path: String, target: String) -> Result<(), SourceError> {
+        self.bytes += (path.len() + target.len()) as u64;
+        if self.bytes > MOST_KEPT {
+            return Err(refused(format!("its links are more than {MOST_KEPT} bytes together")));
+        }
         self.links.insert(path, target);
+        Ok(())
     }
 
     /// The content of a small file.
@@ -167,6 +177,11 @@ impl ArchiveIndex {
     }
 }
 
+/// An archive that is not taken.
+pub(crate) fn refused(problem: String) -> SourceError {
+    SourceError::Refused(problem)
+}
+
 /// Whether two names of images are the same one, however much of them is written.
 fn same(one: &str, other: &str) -> bool {
     match (ImageReference::parse(one), ImageReference::parse(other)) {
@@ -191,7 +206,7 @@ mod tests {
         let config = format!(r#"{{"rootfs":{{"type":"layers","diff_ids":["{diff_id}"]}}}}"#);
         index.note("c.json".to_owned(), config.into()).unwrap();
         index.note("manifest.json".to_owned(), manifest.to_owned().into()).unwrap();
-        index.note_link("b/layer.tar".to_owned(), "a/layer.tar".to_owned());
+        index.note_link("b/layer.tar".to_owned(), "a/layer.tar".to_owned()).unwrap();
         index
     }
 
@@ -231,10 +246,18 @@ mod tests {
     }
 
     #[test]
+    fn a_document_that_comes_twice_is_refused_unless_it_is_the_same() {
+        let mut index = ArchiveIndex::default();
+        for (content, taken) in [("[]", true), ("[]", true), ("[{}]", false)] {
+            assert_eq!(index.note("manifest.json".to_owned(), content.into()).is_ok(), taken, "{content}");
+        }
+    }
+
+    #[test]
     fn links_in_a_circle_end() {
         let mut index = ArchiveIndex::default();
-        index.note_link("a".to_owned(), "b".to_owned());
-        index.note_link("b".to_owned(), "a".to_owned());
+        index.note_link("a".to_owned(), "b".to_owned()).unwrap();
+        index.note_link("b".to_owned(), "a".to_owned()).unwrap();
         assert!(["a", "b"].contains(&index.follow("a").as_str()));
     }
 }

@@ -3,8 +3,10 @@
 //! The parser runs on a thread of its own and hands over one entry after the other: what is small, or looks like a
 //! document, whole; anything else piece by piece, as fast as it is taken.
 
+use std::cell::Cell;
 use std::io::{self, Read};
 use std::path::{Component, Path};
+use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -26,6 +28,13 @@ const SMALL: u64 = 64 * 1024;
 
 /// The most entries of an archive: images have some hundreds at most.
 const MOST_ENTRIES: usize = 100_000;
+
+/// The most bytes of headers before one entry. Paths and attributes that do not fit into one have some kilobytes; the
+/// parser keeps all of them in memory.
+const MOST_HEADERS: u64 = 1024 * 1024;
+
+/// The most bytes of all paths together.
+const MOST_PATHS: usize = 16 * 1024 * 1024;
 
 /// A file, or a name for another file, in an archive. Paths are relative, with plain components alone.
 pub(crate) enum Entry {
@@ -134,14 +143,47 @@ fn parse(mut source: Pieces, told: &mpsc::Sender<io::Result<Entry>>) -> io::Resu
     }
 }
 
+/// A reader that gives no more than is left to read, as long as there is a limit.
+struct Limited<R> {
+    source: R,
+    left: Rc<Cell<Option<u64>>>,
+}
+
+impl<R: Read> Read for Limited<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let Some(left) = self.left.get() else { return self.source.read(buffer) };
+        if left == 0 {
+            return Err(io::Error::other(format!(
+                "the headers of a file in it have more than {MOST_HEADERS} bytes"
+            )));
+        }
+        let most = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        let read = self.source.read(buffer.get_mut(..most).unwrap_or_default())?;
+        self.left.set(Some(left - read as u64));
+        Ok(read)
+    }
+}
+
 fn walk(archive: impl Read, told: &mpsc::Sender<io::Result<Entry>>) -> io::Result<()> {
-    let mut archive = tar::Archive::new(archive);
-    for (count, entry) in archive.entries()?.enumerate() {
+    let left = Rc::new(Cell::new(None));
+    let mut archive = tar::Archive::new(Limited { source: archive, left: Rc::clone(&left) });
+    let mut entries = archive.entries()?;
+    let mut paths = 0;
+    for count in 0.. {
+        // What is read now is headers: bodies are read to their end below.
+        left.set(Some(MOST_HEADERS));
+        let Some(entry) = entries.next() else { break };
+        left.set(None);
         if count >= MOST_ENTRIES {
             return Err(io::Error::other(format!("it has more than {MOST_ENTRIES} entries")));
         }
         let mut entry = entry?;
+        whole_in_itself(&mut entry)?;
         let path = plain(&entry.path()?)?;
+        paths += path.len();
+        if paths > MOST_PATHS {
+            return Err(io::Error::other(format!("its paths have more than {MOST_PATHS} bytes together")));
+        }
         let size = entry.size();
         let kind = entry.header().entry_type();
         let sent = if kind.is_symlink() || kind.is_hard_link() {
@@ -182,6 +224,24 @@ fn walk(archive: impl Read, told: &mpsc::Sender<io::Result<Entry>>) -> io::Resul
         if sent.is_err() {
             return Ok(());
         }
+        io::copy(&mut entry, &mut io::sink())?;
+    }
+    Ok(())
+}
+
+/// Refuses files with holes: programs disagree on what they hold, and a few bytes of them stand for any number of
+/// zeros.
+fn whole_in_itself<R: Read>(entry: &mut tar::Entry<'_, R>) -> io::Result<()> {
+    let mut sparse = entry.header().entry_type().is_gnu_sparse();
+    if let Some(extensions) = entry.pax_extensions()? {
+        for extension in extensions {
+            sparse |= extension?.key_bytes().starts_with(b"GNU.sparse.");
+        }
+    }
+    if sparse {
+        return Err(io::Error::other(
+            "it holds a sparse file, which no program writes into an image's archive",
+        ));
     }
     Ok(())
 }
@@ -206,7 +266,7 @@ fn hand_over(
             break;
         }
         read += next.len() as u64;
-        // The tar reader skips what is not read: nobody needs it.
+        // The rest is read over by the caller: nobody needs it.
         if pieces.blocking_send(Ok(next)).is_err() {
             return Ok(());
         }
@@ -222,7 +282,7 @@ fn complete(read: u64, size: u64) -> io::Result<()> {
     if read == size {
         return Ok(());
     }
-    let problem = format!("it ends after {read} of {size} bytes of a file");
+    let problem = format!("a file in the archive breaks off after {read} of {size} bytes");
     Err(io::Error::new(io::ErrorKind::UnexpectedEof, problem))
 }
 
@@ -359,6 +419,61 @@ mod tests {
         header.set_size(0);
         tar.append_link(&mut header, "layer.tar", "../../etc/passwd").unwrap();
         assert!(read(&tar.into_inner().unwrap()).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn names_without_an_end_and_holes_are_refused() {
+        // A name of 3 MiB; what is compressed well could be as long as any disk.
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::GNULongName);
+        let name = vec![b'a'; 3 << 20];
+        header.set_size(name.len() as u64);
+        header.set_cksum();
+        let mut long = [header.as_bytes().as_slice(), &name].concat();
+        long.extend(tarred(&[("x", b"x")]));
+        let error = read(&long).await.unwrap_err();
+        assert!(error.to_string().contains("headers of a file"), "{error}");
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::XHeader);
+        header.set_size(22);
+        header.set_cksum();
+        let mut sparse = [header.as_bytes().as_slice(), b"22 GNU.sparse.major=1\n", &[0; 490]].concat();
+        sparse.extend(tarred(&[("x", b"x")]));
+        let error = read(&sparse).await.unwrap_err();
+        assert!(error.to_string().contains("sparse"), "{error}");
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::GNUSparse);
+        header.set_path("x").unwrap();
+        header.set_size(0);
+        header.as_gnu_mut().unwrap().realsize.copy_from_slice(b"00000000000\0");
+        header.set_cksum();
+        let error = read(&[header.as_bytes().as_slice(), &[0; 1024]].concat()).await.unwrap_err();
+        assert!(error.to_string().contains("sparse"), "{error}");
+        // Entries of a size beyond everything end where the archive does.
+        let mut header = tar::Header::new_gnu();
+        header.set_path("x").unwrap();
+        header.set_size(u64::MAX / 2);
+        header.set_cksum();
+        assert!(read(&[header.as_bytes().as_slice(), &[0; 1024]].concat()).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn paths_have_a_limit_together() {
+        let path = "a/".repeat(400_000);
+        let mut archive = Vec::new();
+        for _ in 0..40 {
+            let mut header = tar::Header::new_gnu();
+            header.set_entry_type(tar::EntryType::GNULongName);
+            header.set_size(path.len() as u64);
+            header.set_cksum();
+            archive.extend_from_slice(header.as_bytes());
+            archive.extend_from_slice(path.as_bytes());
+            archive.resize(archive.len().next_multiple_of(512), 0);
+            let file = tarred(&[("x", b"x")]);
+            archive.extend_from_slice(&file[..1024]);
+        }
+        let error = read(&archive).await.unwrap_err();
+        assert!(error.to_string().contains("paths"), "{error}");
     }
 
     proptest! {

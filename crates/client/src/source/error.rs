@@ -28,6 +28,9 @@ pub enum SourceError {
         /// What is missing or wrong.
         problem: String,
     },
+    /// It is no archive of an image that any honest program writes.
+    #[error("the archive is not taken: {0}")]
+    Refused(String),
     /// A manifest or index in it cannot be trusted.
     #[error("the manifest {digest} in it cannot be used: {problem}")]
     Manifest {

@@ -1,4 +1,5 @@
-//! An OCI image layout in a folder (image specification, "Image Layout"): any blob, at any time.
+//! An OCI image layout in a folder (image specification, "Image Layout"): any blob, at any time. Whoever filled the
+//! folder is not trusted: see [`beneath`].
 
 use std::fs::File;
 use std::io::Read as _;
@@ -7,7 +8,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use hythe_oci::{Digest, Manifest, MediaType, media_type};
 
-use super::{DOCUMENT_BYTES, SourceError};
+use super::{DOCUMENT_BYTES, SourceError, beneath};
 
 /// The annotation by which an entry of `index.json` has a name.
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
@@ -69,7 +70,7 @@ impl Layout {
     }
 
     fn file(&self, path: &str) -> Result<File, SourceError> {
-        File::open(self.folder.join(path)).map_err(|source| self.failed(path, source))
+        beneath::open(&self.folder, path).map_err(|source| self.failed(path, source))
     }
 
     fn failed(&self, path: &str, source: std::io::Error) -> SourceError {

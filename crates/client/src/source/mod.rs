@@ -6,12 +6,13 @@
 //! memory or copied to a file.
 
 mod archive;
+mod beneath;
 mod entries;
 mod error;
 mod layout;
 mod platform;
 
-pub(crate) use archive::{ArchiveImage, ArchiveIndex};
+pub(crate) use archive::{ArchiveImage, ArchiveIndex, refused};
 pub(crate) use entries::{Body, Entries, Entry};
 pub use error::SourceError;
 pub(crate) use layout::{Document, Layout, blob_path};

@@ -49,9 +49,10 @@ impl Target {
         let mut met = HashSet::new();
         let mut size = ImageSize { digest: root.digest, bytes: 0, platforms: Vec::new() };
         let mut count = |document: &Document| {
-            let mut own: u64 = 0;
+            let mut own = 0_u64;
             for blob in parse(document)?.required_blobs() {
-                own = blob.size.saturating_add(own);
+                // What a manifest says of sizes is anybody's word.
+                own = own.saturating_add(blob.size);
                 if met.insert(blob.digest) {
                     size.bytes = size.bytes.saturating_add(blob.size);
                 }
@@ -65,16 +66,14 @@ impl Target {
         }
         let children =
             manifest.children.iter().filter(|child| child.essence().is_some_and(|kind| kind.is_image()));
-        let pulled: Vec<(Option<String>, Document)> = stream::iter(children)
+        let mut pulled = stream::iter(children)
             .map(|child| async move {
                 let reference = Reference::Digest(child.digest);
                 let document = self.remote.pull_manifest(&self.repository, &reference).await?;
-                Ok::<_, RemoteError>((Platform::of(child), document.into()))
+                Ok::<(_, Document), RemoteError>((Platform::of(child), document.into()))
             })
-            .buffered(AT_ONCE)
-            .try_collect()
-            .await?;
-        for (platform, document) in pulled {
+            .buffered(AT_ONCE);
+        while let Some((platform, document)) = pulled.try_next().await? {
             let bytes = count(&document)?;
             if platform.is_some() {
                 size.platforms.push(PlatformSize { platform, digest: document.digest, bytes });

@@ -88,12 +88,15 @@ impl Target {
         };
         if error.status() == Some(413) && left > SMALL_BODY {
             let mut upload = remote.start_upload(&self.repository, Some(blob)).await?;
-            while upload.confirmed() < blob.size {
+            let size = SMALL_BODY.max(upload.smallest_piece());
+            while blob.size.saturating_sub(upload.confirmed()) > size {
                 let at = upload.confirmed();
-                let size = SMALL_BODY.min(blob.size - at);
                 upload.append(size, |offset| limited(content(at + offset), size - offset)).await?;
             }
-            return upload.finish(&blob.digest).await;
+            // Only the last may be smaller than a registry wants them, and it is the last that closes the upload.
+            let at = upload.confirmed();
+            let left = blob.size.saturating_sub(at);
+            return upload.finish_with(&blob.digest, left, |offset| content(at + offset)).await;
         }
         let spoilt = matches!(error, RemoteError::WentBack { .. } | RemoteError::Protocol { .. })
             || matches!(error.status(), Some(404 | 409 | 410 | 416));

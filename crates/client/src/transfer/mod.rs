@@ -17,6 +17,7 @@ mod pull;
 mod push_archive;
 mod push_layout;
 mod reading;
+mod status;
 mod target;
 mod written;
 

@@ -117,7 +117,7 @@ impl Target {
         while let Some(entry) = entries.next().await.map_err(SourceError::Stream)? {
             match entry {
                 Entry::Whole(path, content) => index.note(path, content)?,
-                Entry::Link(path, target) => index.note_link(path, target),
+                Entry::Link(path, target) => index.note_link(path, target)?,
                 Entry::Large(path, size, body) => {
                     let packed = body.begins_with(GZIP) || body.begins_with(ZSTD);
                     large.insert(path, (size, packed));

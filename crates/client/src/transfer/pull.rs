@@ -31,6 +31,10 @@ const CONNECTIONS: usize = 4;
 /// Parts that are held in memory at once, of all blobs together.
 pub(super) const PARTS_HELD: usize = 8;
 
+/// The most manifests of one image, and the most bytes of all of them together: they are held in memory.
+const MOST_MANIFESTS: usize = 10_000;
+const MOST_MANIFEST_BYTES: usize = 32 * 1024 * 1024;
+
 /// What a pull may choose.
 #[derive(Clone, Debug, Default)]
 pub struct PullOptions {
@@ -168,12 +172,13 @@ impl Target {
         reporter: &Reporter,
     ) -> Result<Pulled, TransferError> {
         let write = |source| TransferError::Write { path: folder.to_owned(), source };
-        let layout = LayoutFolder::open(folder).map_err(write)?;
         let root = match options.platform {
             Some(_) => self.one_platform(reference, options).await?,
             None => self.remote.pull_manifest(&self.repository, reference).await?.into(),
         };
         let (documents, blobs) = self.gather(&root).await?;
+        // Nothing is made for an image that is not there or makes no sense.
+        let layout = LayoutFolder::open(folder).map_err(write)?;
         let listed =
             blobs.iter().zip(0..).map(|(blob, at)| Layer::new(at, Some(blob.digest), None, Some(blob.size)));
         let plan = Plan::new(
@@ -363,6 +368,7 @@ impl Target {
         root: &Document,
     ) -> Result<(Vec<Document>, Vec<Descriptor>), TransferError> {
         let (mut documents, mut blobs) = (Vec::new(), Vec::new());
+        let mut held = root.bytes.len();
         let mut met = std::collections::HashSet::from([root.digest]);
         let mut open = vec![root.clone()];
         while let Some(document) = open.pop() {
@@ -375,6 +381,13 @@ impl Target {
                     let reference = Reference::Digest(child.digest);
                     let pulled: Document =
                         self.remote.pull_manifest(&self.repository, &reference).await?.into();
+                    held += pulled.bytes.len();
+                    if documents.len() >= MOST_MANIFESTS || held > MOST_MANIFEST_BYTES {
+                        return Err(TransferError::Invalid(format!(
+                            "The image has more than {MOST_MANIFESTS} manifests, or more than \
+                             {MOST_MANIFEST_BYTES} bytes of them, and is not taken: name a part of it by its digest"
+                        )));
+                    }
                     documents.push(pulled.clone());
                     open.push(pulled);
                 } else {

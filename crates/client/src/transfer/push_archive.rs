@@ -19,10 +19,15 @@ use super::{Target, TransferError};
 use crate::engine::{Archive, Engine};
 use crate::pack::{Compression, pack};
 use crate::progress::{Event, Layer, LayerReporter, Plan, Reporter, TransferKind};
-use crate::source::{ArchiveImage, ArchiveIndex, Body, Document, Entries, Entry, SourceError, blob_path};
+use crate::source::{
+    ArchiveImage, ArchiveIndex, Body, Document, Entries, Entry, SourceError, blob_path, refused,
+};
 
 pub(super) const GZIP: &[u8] = &[0x1f, 0x8b];
 pub(super) const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+
+/// What is never a layer, however large it is.
+const DOCUMENTS: &[&str] = &["manifest.json", "index.json", "oci-layout", "repositories"];
 
 /// A layer of the archive that is at the registry.
 #[derive(Clone, Debug)]
@@ -145,7 +150,7 @@ async fn push_stream(
     while let Some(entry) = entries.next().await.map_err(SourceError::Stream)? {
         match entry {
             Entry::Whole(path, content) => push.index.note(path, content)?,
-            Entry::Link(path, target) => push.index.note_link(path, target),
+            Entry::Link(path, target) => push.index.note_link(path, target)?,
             Entry::Large(path, size, body) => push.large(path, size, body).await?,
         }
     }
@@ -163,6 +168,9 @@ impl Push<'_> {
 
     /// A large file: a layer, unless it is something that nobody needs.
     async fn large(&mut self, path: String, size: u64, body: Body) -> Result<(), TransferError> {
+        if DOCUMENTS.contains(&path.as_str()) {
+            return Err(refused(format!("{path} has {size} bytes, more than any real one")).into());
+        }
         let as_is = if body.begins_with(GZIP) {
             Some(media_type::OCI_LAYER_GZIP)
         } else if body.begins_with(ZSTD) {
@@ -180,7 +188,12 @@ impl Push<'_> {
             (None, diff_id) => self.pack(&path, diff_id, size, body).await?,
         };
         if let Some(placed) = placed {
-            self.placed.insert(path, placed);
+            let digest = placed.blob.digest;
+            let former = self.placed.insert(path.clone(), placed);
+            // Programs disagree on which of the two counts.
+            if former.is_some_and(|former| former.blob.digest != digest) {
+                return Err(refused(format!("{path:?} is in it twice")).into());
+            }
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ mod doctor;
 mod fsck;
 mod gc;
 mod images;
+mod interrupted;
 mod login;
 mod maintenance;
 mod manual;
@@ -20,6 +21,8 @@ mod serve;
 mod session;
 mod upload;
 mod user;
+
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -66,12 +69,12 @@ pub(crate) fn run(arguments: Arguments, printer: Printer) -> Result<(), Failure>
             let version = Version { name: "hythe", version: env!("CARGO_PKG_VERSION") };
             printer.named(&version, [version.version], &format!("{} {}", version.name, version.version))
         }
-        Command::Push(arguments) => moving(&global, images::push(arguments, printer)),
-        Command::Pull(arguments) => moving(&global, images::pull(arguments, printer)),
-        Command::Copy(arguments) => moving(&global, images::copy(arguments, printer)),
-        Command::Save(arguments) => moving(&global, images::save(arguments, printer)),
-        Command::Load(arguments) => moving(&global, images::load(arguments, printer)),
-        Command::Commit(arguments) => moving(&global, images::commit(arguments, printer)),
+        Command::Push(arguments) => moving(&global, SENT, images::push(arguments, printer)),
+        Command::Pull(arguments) => moving(&global, FETCHED, images::pull(arguments, printer)),
+        Command::Copy(arguments) => moving(&global, SENT, images::copy(arguments, printer)),
+        Command::Save(arguments) => moving(&global, FETCHED, images::save(arguments, printer)),
+        Command::Load(arguments) => moving(&global, SENT, images::load(arguments, printer)),
+        Command::Commit(arguments) => moving(&global, SENT, images::commit(arguments, printer)),
         Command::Ls(arguments) => asking(&global, images::list(arguments, printer)),
         Command::Tags(arguments) => asking(&global, images::tags(arguments, printer)),
         Command::Digest(arguments) => asking(&global, images::digest(arguments, printer)),
@@ -82,7 +85,7 @@ pub(crate) fn run(arguments: Arguments, printer: Printer) -> Result<(), Failure>
         Command::Whoami { connection } => asking(&global, login::whoami(connection, printer)),
         Command::Status(arguments) => asking(&global, images::status(arguments, printer)),
         Command::Wait(arguments) => asking(&global, images::wait(arguments, printer)),
-        Command::Doctor(arguments) => moving(&global, doctor::run(arguments, printer)),
+        Command::Doctor(arguments) => moving(&global, LOOKED, doctor::run(arguments, printer)),
         Command::Project(command) => asking(&global, project::run(command, printer)),
         Command::User(command) => asking(&global, user::run(command, printer)),
         Command::Repo(command) => asking(&global, repository::run(command, printer)),
@@ -99,13 +102,33 @@ fn asking(global: &Global, work: impl Future<Output = Result<(), Failure>>) -> R
     runtime(tokio::runtime::Builder::new_current_thread())?.block_on(work)
 }
 
-/// Runs a command that moves images: on all cores.
-fn moving(global: &Global, work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+/// What a push or copy finds that is begun again.
+const SENT: &str = "run the same command again: what the registry has by now is not sent again";
+
+/// What a pull finds that is begun again.
+const FETCHED: &str = "run the same command again: a folder keeps what has arrived and goes on, a file or an engine begins anew";
+
+/// What a command finds that changes nothing.
+const LOOKED: &str = "run the same command again: nothing was changed";
+
+/// How long a command that failed may go on clearing away what it wrote.
+const CLEARING: Duration = Duration::from_secs(1);
+
+/// Runs a command that moves images: on all cores; `again` says what it finds after it was ended by a signal.
+fn moving(
+    global: &Global,
+    again: &str,
+    work: impl Future<Output = Result<(), Failure>>,
+) -> Result<(), Failure> {
     logging::start(log_format(global, Format::Text), Level::Warn, global.verbose)?;
     let runtime = runtime(tokio::runtime::Builder::new_multi_thread())?;
-    let outcome = runtime.block_on(work);
-    // What still reads standard input or an engine must not keep the process.
-    runtime.shutdown_background();
+    let outcome = runtime.block_on(interrupted::unless_ended(again, work));
+    match &outcome {
+        // What still reads standard input or an engine must not keep the process.
+        Ok(()) => runtime.shutdown_background(),
+        // What writes beside its place is given the time to clear that away.
+        Err(_) => runtime.shutdown_timeout(CLEARING),
+    }
     outcome
 }
 

@@ -188,7 +188,7 @@ pub(super) fn no_account(error: AccountError) -> Failure {
 /// What an error of the API means for the person and the exit code.
 pub(super) fn refused(error: ApiError) -> Failure {
     let exit = match (&error, error.status()) {
-        (ApiError::Outbound(_), _) => Exit::Unreachable,
+        (ApiError::Outbound(error), _) if error.is_unreachable() => Exit::Unreachable,
         (ApiError::Address { .. } | ApiError::Credentials(_), _) => Exit::Usage,
         (_, Some(401 | 403)) => Exit::Refused,
         (_, Some(404)) => Exit::NotFound,

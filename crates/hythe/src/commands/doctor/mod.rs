@@ -53,7 +53,7 @@ pub(super) async fn run(arguments: DoctorArguments, printer: Printer) -> Result<
             Some(url) => {
                 let login = server::login(&arguments.connection, url, stored.as_ref(), &report);
                 let patient = server::Patient { outbound, url, login, project: arguments.project.as_ref() };
-                patient.examine(report).await;
+                Box::pin(patient.examine(report)).await;
             }
             None => server::unnamed(&report),
         }

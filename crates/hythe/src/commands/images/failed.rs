@@ -9,8 +9,16 @@ use crate::failure::{Exit, Failure, sentence};
 
 /// A registry that did not do what it was asked.
 pub(super) fn failed(error: RemoteError) -> Failure {
+    let error = match error {
+        // In a copy the content comes from a registry as well, and that is the one that did not do it.
+        RemoteError::Content(error) => match error.downcast::<RemoteError>() {
+            Ok(cause) => return failed(cause),
+            Err(error) => RemoteError::Content(error),
+        },
+        other => other,
+    };
     let exit = match (&error, error.status()) {
-        (RemoteError::Outbound(_), _) => Exit::Unreachable,
+        (RemoteError::Outbound(error), _) if error.is_unreachable() => Exit::Unreachable,
         (RemoteError::Address { .. } | RemoteError::Credentials { .. }, _) => Exit::Usage,
         (_, Some(401 | 403)) => Exit::Refused,
         (_, Some(404)) => Exit::NotFound,
@@ -36,6 +44,11 @@ pub(super) fn failed(error: RemoteError) -> Failure {
 pub(super) fn transfer_failed(error: TransferError) -> Failure {
     match error {
         TransferError::Remote(error) => failed(error),
+        // An archive is a stream, whose end may be the registry's doing.
+        TransferError::Stream(error) => match error.downcast::<RemoteError>() {
+            Ok(cause) => failed(cause),
+            Err(error) => Failure::new(Exit::Failed, sentence(TransferError::Stream(error))),
+        },
         TransferError::Api(error) => refused(error),
         TransferError::Platform { .. } => {
             Failure::new(Exit::NotFound, sentence(&error)).hint("name one of these with --platform")

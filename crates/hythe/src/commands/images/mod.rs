@@ -166,11 +166,3 @@ fn unnamed(error: hythe_client::image::ImageNameError) -> Failure {
         "write PROJECT/NAME:TAG, set HYTHE_PROJECT, or run `hythe login --server URL --username NAME` once",
     )
 }
-
-/// A repository that only a Hythe can be asked about.
-fn needs_hythe(api: Option<Api>, image: &RemoteImage) -> Result<Api, Failure> {
-    api.ok_or_else(|| {
-        let sentence = format!("{} is no Hythe, and knows no status of an image", image.registry());
-        Failure::new(Exit::Failed, sentence)
-    })
-}

@@ -8,7 +8,8 @@ use hythe_client::info::{
 use hythe_oci::Digest;
 use indicatif::DecimalBytes;
 
-use crate::printer::{arrange, visible};
+use crate::harmless::one_line;
+use crate::printer::arrange;
 
 /// From this width on digests are shown whole in tables.
 const ROOMY: usize = 110;
@@ -18,6 +19,11 @@ const BEFORE_STEP: usize = 24;
 
 /// What is not said.
 const NOTHING: &str = "–";
+
+/// Text of an image, harmless and in one line.
+fn visible(text: &str) -> String {
+    one_line(text).into_owned()
+}
 
 /// The page of an image, for a terminal of `width` columns or, with `None`, for a file.
 pub(super) fn page(name: &str, info: &ImageInfo, width: Option<usize>) -> String {

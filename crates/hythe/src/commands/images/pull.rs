@@ -150,19 +150,22 @@ pub(super) async fn write_stdout(mut archive: Archive) -> Result<(), TransferErr
 pub(super) async fn write_file(path: &Path, mut archive: Archive) -> Result<(), TransferError> {
     let failed = |source| TransferError::Write { path: path.to_owned(), source };
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("image.tar");
-    let beside = path.with_file_name(format!(".{name}.{}", std::process::id()));
-    let written = async {
-        let mut file = tokio::fs::File::create(&beside).await.map_err(failed)?;
-        while let Some(piece) = archive.try_next().await.map_err(TransferError::Stream)? {
-            file.write_all(&piece).await.map_err(failed)?;
-        }
-        file.sync_all().await.map_err(failed)?;
-        tokio::fs::rename(&beside, path).await.map_err(failed)
-    };
-    let written = written.await;
-    if written.is_err() {
-        // The first error is the one that counts.
-        drop(tokio::fs::remove_file(&beside).await);
+    let beside = Beside(path.with_file_name(format!(".{name}.{}", std::process::id())));
+    // It must not be there yet: a link that somebody laid out is not written through.
+    let mut file = tokio::fs::File::create_new(&beside.0).await.map_err(failed)?;
+    while let Some(piece) = archive.try_next().await.map_err(TransferError::Stream)? {
+        file.write_all(&piece).await.map_err(failed)?;
     }
-    written
+    file.sync_all().await.map_err(failed)?;
+    tokio::fs::rename(&beside.0, path).await.map_err(failed)
+}
+
+/// A file that goes when the work on it ends, unless it has got its name by then.
+struct Beside(std::path::PathBuf);
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        // After a rename there is nothing, and an error has been told already.
+        drop(std::fs::remove_file(&self.0));
+    }
 }

@@ -3,27 +3,25 @@
 use hythe_api::{ImageStatus, Readiness};
 use hythe_client::image::RemoteImage;
 
-use super::{Place, needs_hythe};
+use super::Place;
+use super::failed::transfer_failed;
 use crate::arguments::{ImageArguments, WaitArguments};
-use crate::commands::session::refused;
 use crate::failure::{Exit, Failure};
 use crate::printer::Printer;
 
 pub(in crate::commands) async fn status(arguments: ImageArguments, printer: Printer) -> Result<(), Failure> {
     let place = Place::open(arguments.registry)?;
     let image = place.image(&arguments.image)?;
-    let api = needs_hythe(place.target(&image, printer).await?.1, &image)?;
-    let status = api.image_status(image.repository(), &image.reference()).await.map_err(refused)?;
+    let target = place.target(&image, printer).await?.0;
+    let status = target.status(&image.reference()).await.map_err(transfer_failed)?;
     told(&status, printer)
 }
 
 pub(in crate::commands) async fn wait(arguments: WaitArguments, printer: Printer) -> Result<(), Failure> {
     let place = Place::open(arguments.registry)?;
     let image = place.image(&arguments.image)?;
-    let api = needs_hythe(place.target(&image, printer).await?.1, &image)?;
-    let limit = arguments.timeout;
-    let waited =
-        api.wait_ready(image.repository(), &image.reference(), limit, |_| {}).await.map_err(refused)?;
+    let target = place.target(&image, printer).await?.0;
+    let waited = target.wait_ready(&image.reference(), arguments.timeout).await.map_err(transfer_failed)?;
     told(&waited, printer)?;
     if waited.status == Readiness::Ready { Ok(()) } else { Err(late(&image, &waited)) }
 }

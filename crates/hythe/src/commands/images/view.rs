@@ -10,6 +10,7 @@ use hythe_client::progress::{Board, Event, Events, LayerState, Phase, Reporter, 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::arguments::ProgressForm;
+use crate::harmless;
 
 /// Layers that have a bar of their own; the others are in the sum.
 const MOST_BARS: usize = 12;
@@ -46,7 +47,7 @@ async fn lines(mut events: Events, line: impl Fn(&Board, &Event) -> Option<Strin
         board.apply(&event);
         if let Some(line) = line(&board, &event) {
             // Standard error is the last place to report to.
-            drop(writeln!(io::stderr().lock(), "{}", line.trim_end()));
+            drop(writeln!(io::stderr().lock(), "{}", harmless::one_line(line.trim_end())));
         }
     }
 }

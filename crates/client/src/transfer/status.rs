@@ -1,0 +1,147 @@
+//! Whether an image can be pulled, at a registry of any kind. A Hythe says so by itself; any other is asked for every
+//! part: ready means that it serves every manifest and answers a HEAD of every blob.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use hythe_api::{ImageStatus, PlaceStatus, Readiness};
+use hythe_oci::{Descriptor, Reference};
+use hythe_remote::RemoteError;
+
+use super::push_layout::parse;
+use super::{Target, TransferError};
+use crate::source::Document;
+
+/// Requests that are under way at once.
+const AT_ONCE: usize = 8;
+
+/// How often a registry without a long poll is asked again.
+const ASK_AGAIN: Duration = Duration::from_secs(2);
+
+/// The most manifests of one image that are looked at.
+const MOST_MANIFESTS: usize = 10_000;
+
+/// What was found of an image.
+#[derive(Default)]
+struct Found {
+    present: u64,
+    needed: u64,
+    missing: Vec<String>,
+}
+
+impl Found {
+    fn count(&mut self, part: &Descriptor, here: bool) {
+        // What a manifest says of sizes is anybody's word.
+        self.needed = self.needed.saturating_add(part.size);
+        if here {
+            self.present = self.present.saturating_add(part.size);
+        } else {
+            self.missing.push(part.digest.to_string());
+        }
+    }
+}
+
+impl Target {
+    /// Whether an image can be pulled. At a Hythe one that was announced is pending; at another registry one of which a
+    /// part is missing.
+    ///
+    /// # Errors
+    /// The registry refused, or has never heard of the image.
+    pub async fn status(&self, reference: &Reference) -> Result<ImageStatus, TransferError> {
+        if let Some(api) = &self.api {
+            return Ok(api.image_status(&self.repository, reference).await?);
+        }
+        let root: Document = self.remote.pull_manifest(&self.repository, reference).await?.into();
+        let (mut found, mut blobs) = (Found::default(), Vec::new());
+        let (mut met, mut open) = (HashSet::from([root.digest]), vec![root.clone()]);
+        while let Some(document) = open.pop() {
+            let manifest = parse(&document)?;
+            let own = manifest.required_blobs().filter(|blob| met.insert(blob.digest)).cloned();
+            blobs.extend(own.collect::<Vec<_>>());
+            for child in &manifest.children {
+                if !met.insert(child.digest) {
+                    continue;
+                }
+                if met.len() > MOST_MANIFESTS {
+                    let problem =
+                        format!("The image has more than {MOST_MANIFESTS} parts: ask for one by its digest.");
+                    return Err(TransferError::Invalid(problem));
+                }
+                if !child.essence().is_some_and(|kind| kind.is_image() || kind.is_index()) {
+                    blobs.push(child.clone());
+                    continue;
+                }
+                let reference = Reference::Digest(child.digest);
+                match self.remote.pull_manifest(&self.repository, &reference).await {
+                    Ok(pulled) => {
+                        found.count(child, true);
+                        open.push(pulled.into());
+                    }
+                    Err(error) if error.is_not_found() => found.count(child, false),
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+        let mut asked = stream::iter(blobs)
+            .map(|blob| async move {
+                let here = self.remote.stat_blob(&self.repository, &blob.digest).await?.is_some();
+                Ok::<_, RemoteError>((blob, here))
+            })
+            .buffer_unordered(AT_ONCE);
+        while let Some((blob, here)) = asked.try_next().await? {
+            found.count(&blob, here);
+        }
+        drop(asked);
+        Ok(self.standing(root.digest, &found))
+    }
+
+    /// Waits until an image can be pulled, or until the time is over, and answers its status then. At a Hythe, with a
+    /// digest, the wait may begin before the push.
+    ///
+    /// # Errors
+    /// The registry refused, or has still never heard of the image when the time is over.
+    pub async fn wait_ready(
+        &self,
+        reference: &Reference,
+        limit: Duration,
+    ) -> Result<ImageStatus, TransferError> {
+        if let Some(api) = &self.api {
+            return Ok(api.wait_ready(&self.repository, reference, limit, |_| {}).await?);
+        }
+        let end = tokio::time::Instant::now() + limit;
+        loop {
+            let status = self.status(reference).await;
+            let settled = match &status {
+                Ok(status) => status.status == Readiness::Ready,
+                Err(TransferError::Remote(error)) => !error.is_not_found(),
+                Err(_) => true,
+            };
+            if settled || tokio::time::Instant::now() >= end {
+                return status;
+            }
+            tokio::time::sleep_until(end.min(tokio::time::Instant::now() + ASK_AGAIN)).await;
+        }
+    }
+
+    fn standing(&self, digest: hythe_oci::Digest, found: &Found) -> ImageStatus {
+        let ready = found.missing.is_empty();
+        let status = if ready { Readiness::Ready } else { Readiness::Pending };
+        let share = u128::from(found.present) * 100 / u128::from(found.needed.max(1));
+        let percent = if ready { 100 } else { u8::try_from(share.min(99)).unwrap_or(99) };
+        let reason = found.missing.first().map(|first| {
+            let more = found.missing.len() - 1;
+            let others = if more == 0 { String::new() } else { format!(" and {more} more") };
+            format!("{first}{others} is not in the repository.")
+        });
+        let place = PlaceStatus {
+            place: "registry".to_owned(),
+            status,
+            percent,
+            bytes_present: found.present,
+            bytes_needed: found.needed,
+            reason,
+        };
+        ImageStatus { repository: self.repository.clone(), digest, status, places: vec![place] }
+    }
+}

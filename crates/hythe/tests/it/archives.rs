@@ -112,6 +112,9 @@ fn a_container_becomes_an_image_of_the_registry() {
     let container = cli.run(&["create", "--network=none", "to-commit:v1", "/nothing"]).ok().stdout;
     let container = container.trim();
 
+    let dry = admin.run(&["commit", container, "lab/made:v1", "--dry-run", "-o", "json"]).ok();
+    // Nothing of it was pushed before, so nobody knows what its layers come to: the image's own, and the container's.
+    assert_eq!(json(&dry)["layers_to_pack"], base.blobs.len());
     admin.run(&["commit", container, "lab/made:v1", "--dry-run"]).ok().says("Would commit");
     exits(admin.run(&["digest", "lab/made:v1"]), 5);
     exits(admin.run(&["commit", "no-such-container", "lab/made:v1"]), 5).says("no-such-container");

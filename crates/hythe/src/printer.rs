@@ -2,17 +2,22 @@
 //!
 //! Invariant: with `--output json` or `yaml` standard output carries one document per command and nothing
 //! else, and with `quiet` one identifier a line and nothing else. A reader that closes the pipe early
-//! (`| head`) is not an error.
+//! (`| head`) is not an error. No letter that steers a terminal gets through in what is for people.
 
+use std::borrow::Cow;
 use std::fmt::Display;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufRead as _, IsTerminal, Write};
 use std::process::ExitCode;
 
 use comfy_table::{ContentArrangement, Table, presets};
+use hythe_oci::Digest;
 use serde::Serialize;
 
 use crate::arguments::Output;
 use crate::failure::{Exit, Failure};
+
+/// From this width on digests are shown whole in tables.
+const ROOMY: usize = 110;
 
 /// The identifiers of a result that has none.
 pub(crate) const NO_NAMES: [&str; 0] = [];
@@ -47,7 +52,7 @@ impl Printer {
     ) -> Result<(), Failure> {
         match self.output {
             Output::Quiet => lines(rows.into_iter().filter_map(|row| row.into_iter().next())),
-            Output::Table => write(&arrange(headers, rows)),
+            Output::Table => write(&harmless(&arrange(headers, rows))),
             Output::Json | Output::Yaml => self.document(items),
         }
     }
@@ -80,7 +85,7 @@ impl Printer {
     ) -> Result<(), Failure> {
         match self.output {
             Output::Quiet => lines(names),
-            Output::Table => write(sentence),
+            Output::Table => write(&harmless(sentence)),
             Output::Json | Output::Yaml => self.document(value),
         }
     }
@@ -98,6 +103,17 @@ impl Printer {
     /// Says something the person should act on, on standard error.
     pub(crate) fn warn(self, sentence: &str) {
         say(&format!("warning: {sentence}"));
+    }
+
+    /// Asks whoever sits at the terminal; only `y` and `yes` are consent.
+    pub(crate) fn is_agreed(self, question: &str) -> bool {
+        let mut err = io::stderr().lock();
+        if write!(err, "{question} [y/N] ").and_then(|()| err.flush()).is_err() {
+            return false;
+        }
+        let mut answer = String::new();
+        let read = io::stdin().lock().read_line(&mut answer);
+        read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
     }
 
     /// Tells why the command did not succeed, on standard error.
@@ -140,7 +156,7 @@ fn write(text: &str) -> Result<(), Failure> {
 
 /// Writes talk. Standard error is the last place to report to: when it is gone, nobody listens.
 fn say(text: &str) {
-    drop(writeln!(io::stderr().lock(), "{text}"));
+    drop(writeln!(io::stderr().lock(), "{}", harmless(text)));
 }
 
 /// Prints what the argument parser answers instead of arguments: help and version, or what is wrong.
@@ -150,9 +166,53 @@ pub(crate) fn usage(answer: &clap::Error) -> ExitCode {
     if answer.use_stderr() { Exit::Usage.into() } else { ExitCode::SUCCESS }
 }
 
+/// A number and what is counted, whose plural has an `s`.
+pub(crate) fn counted(number: usize, one: &str) -> String {
+    if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
+}
+
+/// Whether somebody sits there who can answer a question.
+pub(crate) fn is_attended() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// An archive is for a file or a pipe: on a terminal it is only noise.
+pub(crate) fn no_terminal() -> Result<(), Failure> {
+    if !io::stdout().is_terminal() {
+        return Ok(());
+    }
+    Err(Failure::new(Exit::Usage, "An archive is not written to a terminal")
+        .hint("name a file, or send standard output to a file or a program"))
+}
+
 /// The columns of the terminal that standard output is; `None` where it is none, and lines may be of any length.
 pub(crate) fn width() -> Option<usize> {
-    if io::stdout().is_terminal() { Table::new().width().map(usize::from) } else { None }
+    let columns = if io::stdout().is_terminal() { Table::new().width().map(usize::from) } else { None };
+    // A terminal that does not know says 0.
+    columns.filter(|columns| *columns > 0)
+}
+
+/// A digest in a table: on a narrow terminal as far as people compare it.
+pub(crate) fn fitting(digest: &Digest, width: Option<usize>) -> String {
+    match width {
+        Some(width) if width < ROOMY => digest.to_string().chars().take("sha256:".len() + 12).collect(),
+        _ => digest.to_string(),
+    }
+}
+
+/// Text of several lines as it may stand on a terminal. Whoever builds the lines sees to it that nobody else ends one.
+fn harmless(text: &str) -> Cow<'_, str> {
+    if text.contains(|letter: char| letter != '\n' && steers(letter)) {
+        text.split('\n').map(visible).collect::<Vec<_>>().join("\n").into()
+    } else {
+        text.into()
+    }
+}
+
+/// Whether a letter moves the cursor, changes the terminal's state or turns the writing round.
+fn steers(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Text from outside as it may stand on a terminal: in one line, and without what would steer the terminal or turn the
@@ -162,10 +222,7 @@ pub(crate) fn visible(text: &str) -> String {
     for letter in text.chars() {
         match letter {
             '\n' | '\t' => shown.push(' '),
-            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                shown.extend(letter.escape_unicode());
-            }
-            _ if letter.is_control() => shown.extend(letter.escape_default()),
+            _ if steers(letter) => shown.extend(letter.escape_default()),
             _ => shown.push(letter),
         }
     }
@@ -192,11 +249,17 @@ pub(crate) fn arrange(headers: &[&str], rows: impl IntoIterator<Item = Vec<Strin
 
 #[cfg(test)]
 mod tests {
-    use super::{arrange, visible};
+    use super::{arrange, harmless, visible};
 
     #[test]
     fn nothing_from_outside_steers_the_terminal() {
         assert_eq!(visible("a\u{1b}[2J\r\nb\u{202e}c ü"), "a\\u{1b}[2J\\r b\\u{202e}c ü");
+    }
+
+    #[test]
+    fn lines_stay_and_what_steers_is_written_out() {
+        assert_eq!(harmless("a\nb"), "a\nb");
+        assert_eq!(harmless("a\n\u{9b}31mb\u{2066}\tc"), "a\n\\u{9b}31mb\\u{2066} c");
     }
 
     #[test]

@@ -75,6 +75,11 @@ pub fn curl() -> Option<Tool> {
     debian("curl")
 }
 
+/// script, which runs a command at a terminal.
+pub fn script() -> Option<Tool> {
+    debian("script")
+}
+
 /// skopeo.
 pub fn skopeo() -> Option<Tool> {
     let tool = debian("skopeo")?;

@@ -20,6 +20,7 @@ mod reading;
 mod target;
 mod written;
 
+pub(crate) use asked::Named;
 pub(crate) use push_layout::{chosen, parse};
 
 pub use asked::{ImageSize, PlatformSize};

@@ -19,7 +19,7 @@ pub(crate) use maintenance::{
     BackupArguments, CompletionsArguments, ConfigCommand, FsckArguments, GcArguments, RestoreArguments,
 };
 pub(crate) use objects::{
-    Days, MemberCommand, ProjectCommand, RepositoryCommand, UploadCommand, UserCommand,
+    Days, MemberCommand, ProjectCommand, RepositoryArguments, RepositoryCommand, UploadCommand, UserCommand,
 };
 pub(crate) use serve::{ConfigSource, QuickstartArguments, ServeArguments};
 

@@ -2,22 +2,17 @@
 //!
 //! Invariant: with `--output json` or `yaml` standard output carries one document per command and nothing
 //! else, and with `quiet` one identifier a line and nothing else. A reader that closes the pipe early
-//! (`| head`) is not an error. No letter that steers a terminal gets through in what is for people.
+//! (`| head`) is not an error.
 
-use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::{self, BufRead as _, IsTerminal, Write};
 use std::process::ExitCode;
 
 use comfy_table::{ContentArrangement, Table, presets};
-use hythe_oci::Digest;
 use serde::Serialize;
 
 use crate::arguments::Output;
 use crate::failure::{Exit, Failure};
-
-/// From this width on digests are shown whole in tables.
-const ROOMY: usize = 110;
 
 /// The identifiers of a result that has none.
 pub(crate) const NO_NAMES: [&str; 0] = [];
@@ -52,7 +47,7 @@ impl Printer {
     ) -> Result<(), Failure> {
         match self.output {
             Output::Quiet => lines(rows.into_iter().filter_map(|row| row.into_iter().next())),
-            Output::Table => write(&harmless(&arrange(headers, rows))),
+            Output::Table => write(&arrange(headers, rows)),
             Output::Json | Output::Yaml => self.document(items),
         }
     }
@@ -85,7 +80,7 @@ impl Printer {
     ) -> Result<(), Failure> {
         match self.output {
             Output::Quiet => lines(names),
-            Output::Table => write(&harmless(sentence)),
+            Output::Table => write(sentence),
             Output::Json | Output::Yaml => self.document(value),
         }
     }
@@ -156,7 +151,7 @@ fn write(text: &str) -> Result<(), Failure> {
 
 /// Writes talk. Standard error is the last place to report to: when it is gone, nobody listens.
 fn say(text: &str) {
-    drop(writeln!(io::stderr().lock(), "{}", harmless(text)));
+    drop(writeln!(io::stderr().lock(), "{text}"));
 }
 
 /// Prints what the argument parser answers instead of arguments: help and version, or what is wrong.
@@ -192,29 +187,6 @@ pub(crate) fn width() -> Option<usize> {
     columns.filter(|columns| *columns > 0)
 }
 
-/// A digest in a table: on a narrow terminal as far as people compare it.
-pub(crate) fn fitting(digest: &Digest, width: Option<usize>) -> String {
-    match width {
-        Some(width) if width < ROOMY => digest.to_string().chars().take("sha256:".len() + 12).collect(),
-        _ => digest.to_string(),
-    }
-}
-
-/// Text of several lines as it may stand on a terminal. Whoever builds the lines sees to it that nobody else ends one.
-fn harmless(text: &str) -> Cow<'_, str> {
-    if text.contains(|letter: char| letter != '\n' && steers(letter)) {
-        text.split('\n').map(visible).collect::<Vec<_>>().join("\n").into()
-    } else {
-        text.into()
-    }
-}
-
-/// Whether a letter moves the cursor, changes the terminal's state or turns the writing round.
-fn steers(letter: char) -> bool {
-    letter.is_control()
-        || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
 /// Text from outside as it may stand on a terminal: in one line, and without what would steer the terminal or turn the
 /// writing round.
 pub(crate) fn visible(text: &str) -> String {
@@ -222,7 +194,10 @@ pub(crate) fn visible(text: &str) -> String {
     for letter in text.chars() {
         match letter {
             '\n' | '\t' => shown.push(' '),
-            _ if steers(letter) => shown.extend(letter.escape_default()),
+            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                shown.extend(letter.escape_unicode());
+            }
+            _ if letter.is_control() => shown.extend(letter.escape_default()),
             _ => shown.push(letter),
         }
     }
@@ -249,17 +224,11 @@ pub(crate) fn arrange(headers: &[&str], rows: impl IntoIterator<Item = Vec<Strin
 
 #[cfg(test)]
 mod tests {
-    use super::{arrange, harmless, visible};
+    use super::{arrange, visible};
 
     #[test]
     fn nothing_from_outside_steers_the_terminal() {
         assert_eq!(visible("a\u{1b}[2J\r\nb\u{202e}c ü"), "a\\u{1b}[2J\\r b\\u{202e}c ü");
-    }
-
-    #[test]
-    fn lines_stay_and_what_steers_is_written_out() {
-        assert_eq!(harmless("a\nb"), "a\nb");
-        assert_eq!(harmless("a\n\u{9b}31mb\u{2066}\tc"), "a\n\\u{9b}31mb\\u{2066} c");
     }
 
     #[test]

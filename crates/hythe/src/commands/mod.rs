@@ -87,13 +87,13 @@ pub(crate) fn run(arguments: Arguments, printer: Printer) -> Result<(), Failure>
 
 /// Runs a command that asks a server; its log is quiet unless more is asked for.
 fn asking(global: &Global, work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
-    logging::start_brief(log_format(global, Format::Text), Level::Warn, global.verbose)?;
+    logging::start(log_format(global, Format::Text), Level::Warn, global.verbose)?;
     runtime(tokio::runtime::Builder::new_current_thread())?.block_on(work)
 }
 
 /// Runs a command that moves images: on all cores.
 fn moving(global: &Global, work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
-    logging::start_brief(log_format(global, Format::Text), Level::Warn, global.verbose)?;
+    logging::start(log_format(global, Format::Text), Level::Warn, global.verbose)?;
     let runtime = runtime(tokio::runtime::Builder::new_multi_thread())?;
     let outcome = runtime.block_on(work);
     // What still reads standard input or an engine must not keep the process.

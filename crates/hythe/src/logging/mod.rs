@@ -20,18 +20,18 @@ use crate::failure::{Exit, Failure};
 
 pub(crate) use sink::LogEnd;
 
-/// Starts the log of this process, a line at a time; to be called once.
+/// Starts the log of a command that ends soon; to be called once. At a terminal its lines leave out the time of day, for
+/// each request tells how long it took.
 ///
 /// A `HYTHE_LOG` that is no filter is refused rather than ignored.
 pub(crate) fn start(format: Format, level: Level, verbose: u8) -> Result<(), Failure> {
-    install(format, level, verbose, Clock::Told, BoxMakeWriter::new(io::stderr))
-}
-
-/// Starts the log of a command that asks others and ends soon: at a terminal without the time of day, for each request
-/// tells how long it took.
-pub(crate) fn start_brief(format: Format, level: Level, verbose: u8) -> Result<(), Failure> {
     let clock = if io::stderr().is_terminal() { Clock::Left } else { Clock::Told };
     install(format, level, verbose, clock, BoxMakeWriter::new(io::stderr))
+}
+
+/// Starts the log of a process that goes on, a line at a time.
+pub(crate) fn start_timed(format: Format, level: Level, verbose: u8) -> Result<(), Failure> {
+    install(format, level, verbose, Clock::Told, BoxMakeWriter::new(io::stderr))
 }
 
 /// Whether a line of text begins with the time.
@@ -46,7 +46,7 @@ enum Clock {
 /// What is still gathered is written when the answer is dropped.
 pub(crate) fn start_gathered(format: Format, level: Level, verbose: u8) -> Result<Option<LogEnd>, Failure> {
     if io::stderr().is_terminal() {
-        return start(format, level, verbose).map(|()| None);
+        return start_timed(format, level, verbose).map(|()| None);
     }
     let (sink, end) = sink::Sink::start(io::stderr()).map_err(not_started)?;
     install(format, level, verbose, Clock::Told, BoxMakeWriter::new(sink))?;

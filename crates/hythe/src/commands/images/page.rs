@@ -8,7 +8,10 @@ use hythe_client::info::{
 use hythe_oci::Digest;
 use indicatif::DecimalBytes;
 
-use crate::printer::{arrange, fitting, visible};
+use crate::printer::{arrange, visible};
+
+/// From this width on digests are shown whole in tables.
+const ROOMY: usize = 110;
 
 /// What stands before the text of a step: size and date.
 const BEFORE_STEP: usize = 24;
@@ -59,6 +62,14 @@ pub(super) fn page(name: &str, info: &ImageInfo, width: Option<usize>) -> String
         sections.push(section("Refers to it", &["type", "size", "digest", "about"], rows));
     }
     sections.join("\n\n").replacen("\n\n", "\n", 1)
+}
+
+/// A digest in a table: on a narrow terminal as far as people compare it.
+pub(super) fn fitting(digest: &Digest, width: Option<usize>) -> String {
+    match width {
+        Some(width) if width < ROOMY => digest.to_string().chars().take("sha256:".len() + 12).collect(),
+        _ => digest.to_string(),
+    }
 }
 
 fn section(title: &str, headers: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {

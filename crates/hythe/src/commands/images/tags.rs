@@ -6,10 +6,11 @@ use hythe_client::transfer::{ImageSize, Target};
 use serde::Serialize;
 
 use super::failed::{failed, transfer_failed};
+use super::page::fitting;
 use super::{Place, unnamed};
 use crate::arguments::ImageArguments;
 use crate::failure::Failure;
-use crate::printer::{self, Printer, fitting, visible};
+use crate::printer::{self, Printer};
 
 /// What `digest` says to programs.
 #[derive(Serialize)]
@@ -45,7 +46,7 @@ pub(in crate::commands) async fn size(arguments: ImageArguments, printer: Printe
         .platforms
         .iter()
         .map(|part| {
-            let platform = part.platform.as_deref().map_or_else(|| "–".to_owned(), visible);
+            let platform = part.platform.clone().unwrap_or_else(|| "–".to_owned());
             vec![platform, indicatif::DecimalBytes(part.bytes).to_string(), fitting(&part.digest, width)]
         })
         .collect();

@@ -10,6 +10,7 @@ mod objects;
 mod removal;
 mod requests;
 mod serving;
+mod sessions;
 
 use std::path::Path;
 

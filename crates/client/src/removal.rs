@@ -22,7 +22,7 @@ const MOST_COMPARED: usize = 200;
 const MOST_INDEXES: usize = 1000;
 
 /// Manifests below one index that are noted.
-const MOST_BELOW: usize = 10_000;
+const MOST_BELOW: usize = 1000;
 
 /// Requests that are under way at once.
 const AT_ONCE: usize = 8;
@@ -156,6 +156,22 @@ impl Target {
                 Ok(())
             }
         }
+    }
+
+    /// Removes what a plan names, and answers for each entry in its order: names side by side, images one after another,
+    /// for an index goes before what it holds. One that fails does not keep the others.
+    pub async fn remove_all(&self, removals: &[Removal]) -> Vec<Result<(), RemoteError>> {
+        let names = removals.iter().filter(|removal| !removal.whole).map(|removal| self.remove(removal));
+        let mut names = stream::iter(names).buffered(AT_ONCE).collect::<Vec<_>>().await.into_iter();
+        let mut outcomes = Vec::with_capacity(removals.len());
+        for removal in removals {
+            let name = if removal.whole { None } else { names.next() };
+            outcomes.push(match name {
+                Some(outcome) => outcome,
+                None => self.remove(removal).await,
+            });
+        }
+        outcomes
     }
 
     /// What these removals come to. It costs a request for each image that goes or stays.

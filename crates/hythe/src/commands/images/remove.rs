@@ -77,9 +77,13 @@ pub(in crate::commands) async fn remove(arguments: RemoveArguments, printer: Pri
     let mut first = None;
     for part in &parts {
         let mut done = Vec::new();
-        for removal in &part.removals {
+        let outcomes = if arguments.dry_run {
+            part.removals.iter().map(|_| Ok(())).collect()
+        } else {
+            Box::pin(part.target.remove_all(&part.removals)).await
+        };
+        for (removal, removed) in part.removals.iter().zip(outcomes) {
             let entry = Entry { repository: part.name.clone(), removal: removal.clone() };
-            let removed = if arguments.dry_run { Ok(()) } else { part.target.remove(removal).await };
             match removed.map_err(|error| part.failure(removal, error)) {
                 Ok(()) => {
                     done.push(removal.clone());

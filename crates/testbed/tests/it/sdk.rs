@@ -5,6 +5,7 @@ mod engines;
 mod project;
 mod pulls;
 mod pushes;
+mod questions;
 mod readiness;
 
 use std::sync::{Arc, Mutex};

@@ -1,8 +1,10 @@
 //! Removing images: what goes, what goes with it, and what becomes free.
 //!
-//! Invariant: a plan is made before anything is removed, and names everything that goes. Where a registry removes no
-//! tag by itself, nothing is done instead: the image would go with all its names.
+//! Invariants: a plan is made before anything is removed, and names everything that goes; an image that an index with a
+//! tag needs does not go for want of a name, and an index goes before what it holds. Where a registry removes no tag by
+//! itself, nothing is done instead: the image would go with all its names.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -11,16 +13,23 @@ use hythe_remote::RemoteError;
 use serde::Serialize;
 
 use crate::source::Document;
-use crate::transfer::{Target, TransferError};
+use crate::transfer::{Named, Target, TransferError, parse};
 
 /// Images that stay are compared with those that go up to this many; more are taken to share nothing.
 const MOST_COMPARED: usize = 200;
+
+/// Indexes with a tag that are looked into, to see what they hold; more are left to the registry to protect.
+const MOST_INDEXES: usize = 1000;
+
+/// Manifests below one index that are noted.
+const MOST_BELOW: usize = 1000;
 
 /// Requests that are under way at once.
 const AT_ONCE: usize = 8;
 
 /// One removal: a name, or an image with all its names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Removal {
     /// The manifest or index that is named.
     pub digest: Digest,
@@ -30,12 +39,15 @@ pub struct Removal {
     pub whole: bool,
     /// Names that the image keeps, sorted; empty when it stays under its digest alone, or goes.
     pub kept: Vec<Tag>,
+    /// Names of indexes that stay and hold the image as one of their platforms, sorted. A registry refuses to remove it
+    /// then, or breaks them.
+    pub part_of: Vec<Tag>,
 }
 
 /// What is to go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wanted {
-    /// These names. With `untagged`, an image that would keep no name goes as well.
+    /// These names. With `untagged`, an image that would keep no name goes as well, unless an index with a name holds it.
     Tags {
         /// The names.
         tags: BTreeSet<Tag>,
@@ -48,6 +60,7 @@ pub enum Wanted {
 
 /// What the removals of a repository come to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Freed {
     /// Images that go.
     pub images: usize,
@@ -59,41 +72,74 @@ pub struct Freed {
 }
 
 impl Target {
-    /// What would go, one entry for each request it takes. Nothing is removed.
+    /// What would go, one entry for each request it takes, in the order in which they can be made. Nothing is removed.
     ///
     /// # Errors
-    /// A name or the image is not there, or the registry refused.
-    pub async fn plan_removal(&self, wanted: &Wanted) -> Result<Vec<Removal>, TransferError> {
-        let all = self.tagged().await?;
-        match wanted {
-            Wanted::Image(digest) => {
-                // That it is there is known before anything is said.
-                self.remote().resolve(self.repository(), &Reference::Digest(*digest)).await?;
-                Ok(vec![Removal {
-                    digest: *digest,
-                    tags: named(&all, digest),
-                    whole: true,
-                    kept: Vec::new(),
-                }])
-            }
-            Wanted::Tags { tags, untagged } => {
-                let mut by_image: BTreeMap<Digest, Vec<Tag>> = BTreeMap::new();
-                for tag in tags {
-                    let digest = if let Some(digest) = all.get(tag) {
-                        *digest
-                    } else {
-                        // The registry says best that it is not there.
-                        let reference = Reference::Tag(tag.clone());
-                        self.remote().resolve(self.repository(), &reference).await?.digest
-                    };
-                    by_image.entry(digest).or_default().push(tag.clone());
+    /// A name or an image is not there, or the registry refused.
+    pub async fn plan_removal(&self, wanted: &[Wanted]) -> Result<Vec<Removal>, TransferError> {
+        let mut plan = Plan { named: self.named_manifests().await?, ..Plan::default() };
+        for wanted in wanted {
+            match wanted {
+                Wanted::Image(digest) => {
+                    // That it is there is known before anything is said.
+                    let reference = Reference::Digest(*digest);
+                    let found = self.remote().resolve(self.repository(), &reference).await?;
+                    if found.media_type.is_index() {
+                        plan.below.insert(*digest, HashSet::new());
+                    }
+                    plan.whole.insert(*digest);
                 }
-                Ok(by_image
-                    .into_iter()
-                    .flat_map(|(digest, tags)| split(&all, digest, tags, *untagged))
-                    .collect())
+                Wanted::Tags { tags, untagged } => {
+                    for tag in tags {
+                        if !plan.named.contains_key(tag) {
+                            // The registry says best that it is not there.
+                            let reference = Reference::Tag(tag.clone());
+                            let found = self.remote().resolve(self.repository(), &reference).await?;
+                            plan.named.insert(tag.clone(), Named::from(found));
+                        }
+                    }
+                    plan.names.extend(tags.iter().cloned());
+                    if *untagged {
+                        plan.may_go.extend(tags.iter().filter_map(|tag| Some(plan.named.get(tag)?.digest)));
+                    }
+                }
             }
         }
+        if !plan.whole.is_empty() || !plan.may_go.is_empty() {
+            let tagged = plan.named.values().filter(|named| named.is_index).map(|named| named.digest);
+            let indexes: BTreeSet<Digest> = tagged.chain(plan.below.keys().copied()).collect();
+            let looked = indexes.into_iter().take(MOST_INDEXES);
+            let looked = looked.map(|index| async move { Ok((index, self.below(index).await?)) });
+            plan.below = stream::iter(looked)
+                .buffered(AT_ONCE)
+                .try_collect()
+                .await
+                .map_err(|error: TransferError| error)?;
+        }
+        Ok(plan.removals())
+    }
+
+    /// The manifests that an index holds, at any depth.
+    async fn below(&self, index: Digest) -> Result<HashSet<Digest>, TransferError> {
+        let (mut held, mut open) = (HashSet::new(), vec![index]);
+        while let Some(digest) = open.pop() {
+            let reference = Reference::Digest(digest);
+            let document: Document = match self.remote().pull_manifest(self.repository(), &reference).await {
+                Ok(document) => document.into(),
+                // Removed meanwhile, or never there.
+                Err(error) if error.is_not_found() => continue,
+                Err(error) => return Err(error.into()),
+            };
+            for child in parse(&document)?.children {
+                if held.len() < MOST_BELOW
+                    && held.insert(child.digest)
+                    && child.essence().is_some_and(|kind| kind.is_index())
+                {
+                    open.push(child.digest);
+                }
+            }
+        }
+        Ok(held)
     }
 
     /// Removes what a plan names.
@@ -110,6 +156,22 @@ impl Target {
                 Ok(())
             }
         }
+    }
+
+    /// Removes what a plan names, and answers for each entry in its order: names side by side, images one after another,
+    /// for an index goes before what it holds. One that fails does not keep the others.
+    pub async fn remove_all(&self, removals: &[Removal]) -> Vec<Result<(), RemoteError>> {
+        let names = removals.iter().filter(|removal| !removal.whole).map(|removal| self.remove(removal));
+        let mut names = stream::iter(names).buffered(AT_ONCE).collect::<Vec<_>>().await.into_iter();
+        let mut outcomes = Vec::with_capacity(removals.len());
+        for removal in removals {
+            let name = if removal.whole { None } else { names.next() };
+            outcomes.push(match name {
+                Some(outcome) => outcome,
+                None => self.remove(removal).await,
+            });
+        }
+        outcomes
     }
 
     /// What these removals come to. It costs a request for each image that goes or stays.
@@ -156,19 +218,68 @@ impl Target {
     }
 }
 
-/// The names of an image, sorted.
-fn named(all: &BTreeMap<Tag, Digest>, digest: &Digest) -> Vec<Tag> {
-    all.iter().filter(|(_, named)| *named == digest).map(|(tag, _)| tag.clone()).collect()
+/// What is known of a repository and asked of it, before it is said what goes.
+#[derive(Default)]
+struct Plan {
+    named: BTreeMap<Tag, Named>,
+    /// Names that are to go.
+    names: BTreeSet<Tag>,
+    /// Images that are to go with all their names.
+    whole: BTreeSet<Digest>,
+    /// Images that go when they would be left without a name.
+    may_go: BTreeSet<Digest>,
+    /// What indexes hold, at any depth.
+    below: HashMap<Digest, HashSet<Digest>>,
 }
 
-/// The removals of an image's names: one for the image if it keeps none and may go, else one for each name.
-fn split(all: &BTreeMap<Tag, Digest>, digest: Digest, tags: Vec<Tag>, untagged: bool) -> Vec<Removal> {
-    let kept: Vec<Tag> = named(all, &digest).into_iter().filter(|tag| !tags.contains(tag)).collect();
-    if untagged && kept.is_empty() {
-        return vec![Removal { digest, tags, whole: true, kept }];
+impl Plan {
+    fn removals(mut self) -> Vec<Removal> {
+        let nameless = |digest: &Digest| self.tags_of(digest).all(|tag| self.names.contains(tag));
+        let mut spare: BTreeSet<Digest> =
+            self.may_go.iter().filter(|digest| nameless(digest)).copied().collect();
+        let mut held: HashMap<Digest, BTreeSet<Tag>> = HashMap::new();
+        for (tag, named) in &self.named {
+            if !self.whole.contains(&named.digest) && !spare.contains(&named.digest) {
+                for below in self.below.get(&named.digest).into_iter().flatten() {
+                    held.entry(*below).or_default().insert(tag.clone());
+                }
+            }
+        }
+        spare.retain(|digest| !held.contains_key(digest));
+        self.whole.append(&mut spare);
+        let part_of = |digest: &Digest| held.get(digest).into_iter().flatten().cloned().collect::<Vec<_>>();
+        let mut removals: Vec<Removal> = self
+            .names
+            .iter()
+            .filter_map(|tag| Some((tag, self.named.get(tag)?.digest)))
+            .filter(|(_, digest)| !self.whole.contains(digest))
+            .map(|(tag, digest)| Removal {
+                digest,
+                tags: vec![tag.clone()],
+                whole: false,
+                kept: self.tags_of(&digest).filter(|tag| !self.names.contains(*tag)).cloned().collect(),
+                part_of: part_of(&digest),
+            })
+            .collect();
+        removals.sort_by_key(|removal| removal.digest);
+        // What holds more cannot be held by what holds less.
+        let size = |digest: &Digest| self.below.get(digest).map_or(0, HashSet::len);
+        let mut whole: Vec<Digest> = self.whole.iter().copied().collect();
+        whole.sort_by_key(|digest| Reverse(size(digest)));
+        removals.extend(whole.into_iter().map(|digest| Removal {
+            digest,
+            tags: self.tags_of(&digest).cloned().collect(),
+            whole: true,
+            kept: Vec::new(),
+            part_of: part_of(&digest),
+        }));
+        removals
     }
-    let one = |tag| Removal { digest, tags: vec![tag], whole: false, kept: kept.clone() };
-    tags.into_iter().map(one).collect()
+
+    /// The names of an image, sorted.
+    fn tags_of(&self, digest: &Digest) -> impl Iterator<Item = &Tag> {
+        self.named.iter().filter(move |(_, named)| named.digest == *digest).map(|(tag, _)| tag)
+    }
 }
 
 #[cfg(test)]
@@ -177,24 +288,62 @@ mod tests {
 
     use super::*;
 
-    fn tags(names: &[&str]) -> Vec<Tag> {
+    fn digest(content: &str) -> Digest {
+        Digest::of(Algorithm::Sha256, content.as_bytes())
+    }
+
+    fn tags<T: FromIterator<Tag>>(names: &[&str]) -> T {
         names.iter().map(|name| name.parse().unwrap()).collect()
     }
 
+    /// A repository in which `one` is `a` and `b`, and the index `all` is `c` and holds `one` and `two`, which is `d`.
+    fn plan(names: &[&str], may_go: &[&str], whole: &[&str]) -> Vec<Removal> {
+        let images = [("a", "one"), ("b", "one"), ("c", "all"), ("d", "two")];
+        let named = |(tag, image): (&str, &str)| {
+            (tag.parse().unwrap(), Named { digest: digest(image), is_index: image == "all" })
+        };
+        let plan = Plan {
+            named: images.into_iter().map(named).collect(),
+            names: tags(names),
+            whole: whole.iter().map(|image| digest(image)).collect(),
+            may_go: may_go.iter().map(|image| digest(image)).collect(),
+            below: HashMap::from([(digest("all"), HashSet::from([digest("one"), digest("two")]))]),
+        };
+        plan.removals()
+    }
+
     #[test]
-    fn an_image_goes_only_when_no_name_is_left_and_it_may() {
-        let digest = Digest::of(Algorithm::Sha256, b"one");
-        let other = Digest::of(Algorithm::Sha256, b"other");
-        let all: BTreeMap<Tag, Digest> = tags(&["a", "b"])
-            .into_iter()
-            .map(|tag| (tag, digest))
-            .chain([("c".parse().unwrap(), other)])
-            .collect();
-        let whole = split(&all, digest, tags(&["a", "b"]), true);
-        assert_eq!(whole, [Removal { digest, tags: tags(&["a", "b"]), whole: true, kept: Vec::new() }]);
-        let names = split(&all, digest, tags(&["a", "b"]), false);
-        assert!(names.len() == 2 && names.iter().all(|removal| !removal.whole && removal.kept.is_empty()));
-        let kept = split(&all, digest, tags(&["a"]), true);
-        assert_eq!(kept, [Removal { digest, tags: tags(&["a"]), whole: false, kept: tags(&["b"]) }]);
+    fn names_go_alone_and_say_where_the_image_stays() {
+        let removals = plan(&["a"], &["one"], &[]);
+        let expected = Removal {
+            digest: digest("one"),
+            tags: tags(&["a"]),
+            whole: false,
+            kept: tags(&["b"]),
+            part_of: tags(&["c"]),
+        };
+        assert_eq!(removals, [expected]);
+        let both = plan(&["a", "b"], &[], &[]);
+        assert!(both.len() == 2 && both.iter().all(|removal| !removal.whole && removal.kept.is_empty()));
+    }
+
+    #[test]
+    fn an_image_without_a_name_goes_unless_an_index_holds_it() {
+        let held = plan(&["a", "b"], &["one"], &[]);
+        assert!(held.iter().all(|removal| !removal.whole && removal.part_of == tags::<Vec<_>>(&["c"])));
+        // The index goes as well, and first.
+        let all = plan(&["a", "b", "c", "d"], &["one", "two", "all"], &[]);
+        assert_eq!(all.len(), 3);
+        assert!(all.iter().all(|removal| removal.whole && removal.part_of.is_empty()));
+        assert_eq!((all[0].digest, &all[0].tags), (digest("all"), &tags(&["c"])));
+    }
+
+    #[test]
+    fn an_image_goes_with_all_its_names_and_once() {
+        let removals = plan(&["a"], &[], &["one", "all"]);
+        assert_eq!(removals.len(), 2);
+        assert_eq!((removals[1].digest, &removals[1].tags), (digest("one"), &tags(&["a", "b"])));
+        assert!(removals.iter().all(|removal| removal.part_of.is_empty()));
+        assert_eq!(plan(&[], &[], &["one"])[0].part_of, tags::<Vec<_>>(&["c"]));
     }
 }

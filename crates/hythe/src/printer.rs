@@ -5,7 +5,7 @@
 //! (`| head`) is not an error. Nothing printed steers a terminal.
 
 use std::fmt::Display;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufRead as _, IsTerminal, Write};
 use std::process::ExitCode;
 
 use comfy_table::{ContentArrangement, Table, presets};
@@ -101,6 +101,17 @@ impl Printer {
         say(&format!("warning: {sentence}"));
     }
 
+    /// Asks whoever sits at the terminal; only `y` and `yes` are consent.
+    pub(crate) fn is_agreed(self, question: &str) -> bool {
+        let mut err = io::stderr().lock();
+        if write!(err, "{question} [y/N] ").and_then(|()| err.flush()).is_err() {
+            return false;
+        }
+        let mut answer = String::new();
+        let read = io::stdin().lock().read_line(&mut answer);
+        read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+    }
+
     /// Tells why the command did not succeed, on standard error.
     pub(crate) fn failure(self, failure: &Failure) {
         say(&format!("error: {failure}"));
@@ -156,9 +167,30 @@ pub(crate) fn usage(answer: &clap::Error) -> ExitCode {
     if answer.use_stderr() { Exit::Usage.into() } else { ExitCode::SUCCESS }
 }
 
+/// A number and what is counted, whose plural has an `s`.
+pub(crate) fn counted(number: usize, one: &str) -> String {
+    if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
+}
+
+/// Whether somebody sits there who can answer a question.
+pub(crate) fn is_attended() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// An archive is for a file or a pipe: on a terminal it is only noise.
+pub(crate) fn no_terminal() -> Result<(), Failure> {
+    if !io::stdout().is_terminal() {
+        return Ok(());
+    }
+    Err(Failure::new(Exit::Usage, "An archive is not written to a terminal")
+        .hint("name a file, or send standard output to a file or a program"))
+}
+
 /// The columns of the terminal that standard output is; `None` where it is none, and lines may be of any length.
 pub(crate) fn width() -> Option<usize> {
-    if io::stdout().is_terminal() { Table::new().width().map(usize::from) } else { None }
+    let columns = if io::stdout().is_terminal() { Table::new().width().map(usize::from) } else { None };
+    // A terminal that does not know says 0.
+    columns.filter(|columns| *columns > 0)
 }
 
 /// A borderless table, without headers if there are none; on a terminal it is folded to fit, in a pipe it is never folded.

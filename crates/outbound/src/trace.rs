@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
 use tokio::time::Instant;
 use tracing::Level;
@@ -55,7 +55,7 @@ const SECRET_HEADERS: [&str; 10] = [
 const REQUEST_IDS: [HeaderName; 2] =
     [HeaderName::from_static("x-request-id"), HeaderName::from_static("x-amz-request-id")];
 
-/// One exchange as it is told. Dropped, it has come to its end.
+/// One exchange as it is told. Dropped, it has come to its end at the latest.
 #[derive(Debug)]
 pub(crate) struct Told(Option<Telling>);
 
@@ -111,6 +111,14 @@ impl Told {
             let (method, url) = (&telling.method, &telling.url);
             tracing::trace!("{method} {url} is answered {status} with {}", shown(headers));
         }
+        // Where no body follows, this is the end, however long the answer is held.
+        let empty = headers.get(CONTENT_LENGTH).is_some_and(|length| length == "0");
+        if telling.method == Method::HEAD
+            || empty
+            || [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&status)
+        {
+            self.end();
+        }
     }
 
     /// Counts what is received.
@@ -128,8 +136,9 @@ impl Told {
     }
 }
 
-impl Drop for Told {
-    fn drop(&mut self) {
+impl Told {
+    /// Tells the whole exchange, once.
+    fn end(&mut self) {
         let Some(telling) = self.0.take() else { return };
         let Telling { method, url, begun, sent, received, answer, failure } = telling;
         let ms = begun.elapsed().as_millis();
@@ -146,6 +155,12 @@ impl Drop for Told {
             (None, Some(error)) => tracing::debug!(ms, sent, %error, "{method} {url}"),
             (None, None) => tracing::debug!(ms, sent, "{method} {url} was given up"),
         }
+    }
+}
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 

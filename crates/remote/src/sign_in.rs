@@ -80,6 +80,8 @@ impl Remote {
         {
             return Ok(response);
         }
+        // Its connection is of use again, and it counts as ended.
+        drop(response);
         Ok(self.signed_once(scope, build()).await?.0)
     }
 

@@ -51,11 +51,13 @@ pub fn go(program: &str) -> Option<Tool> {
 
 fn with_storage(tool: Tool) -> Tool {
     let home = tool.home().to_owned();
+    // podman refuses one of more than fifty characters.
+    let state = run_folder::fresh("run");
     tool.env("REGISTRY_AUTH_FILE", home.join("auth.json"))
         .always("--root")
         .always(home.join("storage"))
         .always("--runroot")
-        .always(home.join("run"))
+        .always(state)
         .always("--storage-driver")
         .always("vfs")
 }
@@ -73,6 +75,11 @@ pub fn buildah() -> Option<Tool> {
 /// curl.
 pub fn curl() -> Option<Tool> {
     debian("curl")
+}
+
+/// script, which runs a command at a terminal.
+pub fn script() -> Option<Tool> {
+    debian("script")
 }
 
 /// skopeo.

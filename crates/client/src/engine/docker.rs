@@ -6,15 +6,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bollard::errors::Error;
 use bollard::models::{BuildInfo, ContainerConfig, ImageInspect};
 use bollard::query_parameters::{
-    CommitContainerOptionsBuilder, ImportImageOptionsBuilder, ListImagesOptions, TagImageOptionsBuilder,
+    CommitContainerOptionsBuilder, ImportImageOptionsBuilder, InspectContainerOptionsBuilder,
+    ListImagesOptions, TagImageOptionsBuilder,
 };
 use bollard::{API_DEFAULT_VERSION, Docker as Client};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use hythe_oci::Digest;
 
 use super::{
-    Archive, CommitOptions, EngineAddress, EngineError, EngineImage, EngineKind, absent, digest, unreadable,
-    version,
+    Archive, CommitOptions, EngineAddress, EngineContainer, EngineError, EngineImage, EngineKind, absent,
+    digest, unreadable, version,
 };
 
 /// How long an answer may take to begin, in seconds. Older engines write the whole archive to their disk before its
@@ -141,14 +142,18 @@ impl Docker {
         digest(self.kind, &made.map_err(|error| self.failed(error))?.id)
     }
 
-    pub(super) async fn has_container(&self, name: &str) -> Result<bool, EngineError> {
+    pub(super) async fn container(&self, name: &str) -> Result<Option<EngineContainer>, EngineError> {
         // The name becomes a part of the path.
         if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte)) {
-            return Ok(false);
+            return Ok(None);
         }
-        match self.client.inspect_container(name, None).await {
-            Ok(_) => Ok(true),
-            Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(false),
+        let options = InspectContainerOptionsBuilder::default().size(true).build();
+        match self.client.inspect_container(name, Some(options)).await {
+            Ok(container) => Ok(Some(EngineContainer {
+                image: container.image,
+                changed: container.size_rw.and_then(|size| u64::try_from(size).ok()),
+            })),
+            Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
             Err(error) => Err(self.failed(error)),
         }
     }

@@ -124,6 +124,16 @@ pub struct EngineImage {
     pub size: u64,
 }
 
+/// What an engine knows of a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EngineContainer {
+    /// The ID of the image it was made of.
+    pub image: Option<String>,
+    /// The bytes of the files that it changed or made, where the engine counts them.
+    pub changed: Option<u64>,
+}
+
 /// What may be said of an image that is made of a container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CommitOptions {
@@ -234,14 +244,15 @@ impl Engine {
         }
     }
 
-    /// Whether the engine has a container of this name or ID. containerd is not asked: it makes no images of containers.
+    /// What the engine knows of a container; `None` when it has none of this name or ID. containerd is not asked: it
+    /// makes no images of containers.
     ///
     /// # Errors
     /// The engine fails or cannot be understood.
-    pub async fn has_container(&self, name: &str) -> Result<bool, EngineError> {
+    pub async fn container(&self, name: &str) -> Result<Option<EngineContainer>, EngineError> {
         match &self.spoken {
-            Spoken::Docker(docker) => docker.has_container(name).await,
-            Spoken::Containerd(_) => Ok(false),
+            Spoken::Docker(docker) => docker.container(name).await,
+            Spoken::Containerd(_) => Ok(None),
         }
     }
 

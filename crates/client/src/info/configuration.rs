@@ -68,6 +68,10 @@ impl Document {
     /// # Errors
     /// It is no JSON object, or one of its members is not what the specification says.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, serde_json::Error> {
+        // A list would be read as the members in their order.
+        if !bytes.trim_ascii_start().starts_with(b"{") {
+            return Err(serde::de::Error::custom("it is no JSON object"));
+        }
         serde_json::from_slice(bytes)
     }
 

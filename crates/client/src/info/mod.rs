@@ -19,6 +19,7 @@ pub const MOST_MEASURED: usize = 100;
 
 /// What an image is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct ImageInfo {
     /// The digest of its manifest or index.
     pub digest: Digest,
@@ -38,6 +39,7 @@ pub struct ImageInfo {
 
 /// One platform of an image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct PlatformInfo {
     /// `os/architecture[/variant]`; `None` when nobody said so.
     pub platform: Option<String>,
@@ -49,6 +51,7 @@ pub struct PlatformInfo {
 
 /// One platform's image, looked at closely.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct PlatformImage {
     /// `os/architecture[/variant]`, by its configuration, else by the index.
     pub platform: Option<String>,
@@ -68,6 +71,7 @@ pub struct PlatformImage {
 
 /// What an image was made to do (image specification, "Image Configuration"). Empty where nothing was said.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Configuration {
     /// When it was made (RFC 3339).
     pub created: Option<String>,
@@ -94,7 +98,8 @@ pub struct Configuration {
 }
 
 /// One step by which an image was made.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct HistoryStep {
     /// When (RFC 3339).
     pub created: Option<String>,
@@ -112,6 +117,7 @@ pub struct HistoryStep {
 
 /// One layer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct LayerInfo {
     /// The digest of the blob.
     pub digest: Digest,
@@ -128,6 +134,7 @@ pub struct LayerInfo {
 /// How a layer is compressed, by its media type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum LayerCompression {
     /// gzip.
     Gzip,
@@ -141,6 +148,7 @@ pub enum LayerCompression {
 
 /// Something that refers to an image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Referrer {
     /// What kind of artifact it is.
     pub artifact_type: Option<String>,
@@ -157,6 +165,7 @@ pub struct Referrer {
 /// How a referrer is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum FoundBy {
     /// The registry's list of referrers, or the one that clients keep under a tag where it has none.
     Subject,

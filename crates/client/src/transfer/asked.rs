@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, HashSet};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use hythe_api::Image;
 use hythe_oci::{Digest, ManifestKind, Reference, Tag};
-use hythe_remote::RemoteError;
+use hythe_remote::{RemoteError, ResolvedManifest};
 use serde::Serialize;
 
 use super::push_layout::parse;
@@ -97,23 +98,45 @@ impl Target {
     /// # Errors
     /// The registry refused.
     pub async fn tagged(&self) -> Result<BTreeMap<Tag, Digest>, RemoteError> {
+        let named = self.named_manifests().await?;
+        Ok(named.into_iter().map(|(tag, named)| (tag, named.digest)).collect())
+    }
+
+    /// The same, and whether it is an index.
+    pub(crate) async fn named_manifests(&self) -> Result<BTreeMap<Tag, Named>, RemoteError> {
         if let Some(api) = &self.api
             && let Ok(images) = api.images_of(&self.repository)
             && let Ok(images) = images.all().await
         {
-            return Ok(images.into_iter().map(|image| (image.tag, image.digest)).collect());
+            let named = |image: Image| {
+                (image.tag, Named { digest: image.digest, is_index: image.media_type.is_index() })
+            };
+            return Ok(images.into_iter().map(named).collect());
         }
         let tags: Vec<Tag> = self.remote.tags(&self.repository)?.into_stream().try_collect().await?;
         let named = stream::iter(tags).map(|tag| async move {
             let reference = Reference::Tag(tag.clone());
             match self.remote.resolve(&self.repository, &reference).await {
-                Ok(found) => Ok(Some((tag, found.digest))),
+                Ok(found) => Ok(Some((tag, Named::from(found)))),
                 // Deleted meanwhile.
                 Err(error) if error.is_not_found() => Ok(None),
                 Err(error) => Err(error),
             }
         });
-        let named: Vec<Option<(Tag, Digest)>> = named.buffered(AT_ONCE).try_collect().await?;
+        let named: Vec<Option<(Tag, Named)>> = named.buffered(AT_ONCE).try_collect().await?;
         Ok(named.into_iter().flatten().collect())
+    }
+}
+
+/// What a tag names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Named {
+    pub(crate) digest: Digest,
+    pub(crate) is_index: bool,
+}
+
+impl From<ResolvedManifest> for Named {
+    fn from(found: ResolvedManifest) -> Self {
+        Self { digest: found.digest, is_index: found.media_type.is_index() }
     }
 }

@@ -15,12 +15,14 @@ mod memory;
 mod preview;
 mod pull;
 mod push_archive;
+mod push_engine;
 mod push_layout;
 mod reading;
 mod status;
 mod target;
 mod written;
 
+pub(crate) use asked::Named;
 pub(crate) use push_layout::{chosen, parse};
 
 pub use asked::{ImageSize, PlatformSize};

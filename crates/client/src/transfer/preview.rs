@@ -24,6 +24,7 @@ const AT_ONCE: usize = 8;
 
 /// What a transfer would do.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Preview {
     /// The digest of the manifest or index; `None` where it is known only when the layers are compressed.
     pub digest: Option<Digest>,
@@ -97,6 +98,33 @@ impl Target {
         if preview.layers_to_pack > 0 {
             preview.bytes_unpacked = known.size;
         }
+        Ok(preview)
+    }
+
+    /// What making an image of a container and pushing it would send: the layers of the image it was made of, and one of
+    /// what it changed.
+    ///
+    /// # Errors
+    /// The engine has no such container, or the registry refused.
+    pub async fn preview_commit(
+        &self,
+        engine: &Engine,
+        container: &str,
+        options: &PushOptions,
+    ) -> Result<Preview, TransferError> {
+        let found = engine.container(container).await?.ok_or_else(|| {
+            TransferError::Invalid(format!("{} has no container {container}", engine.address().kind))
+        })?;
+        let base = match &found.image {
+            Some(image) => engine.inspect(image).await?.map(|_| image),
+            None => None,
+        };
+        let mut preview = match base {
+            Some(image) => self.preview_push_engine(engine, image, options).await?,
+            None => Preview::default(),
+        };
+        preview.layers_to_pack += 1;
+        preview.bytes_unpacked = preview.bytes_unpacked.saturating_add(found.changed.unwrap_or(0));
         Ok(preview)
     }
 

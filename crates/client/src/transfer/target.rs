@@ -7,7 +7,7 @@ use hythe_oci::{Digest, Reference, RepositoryName, Tag};
 use hythe_remote::Remote;
 
 use super::memory::Memory;
-use super::{TransferError, push_archive, push_layout};
+use super::{TransferError, push_archive, push_engine, push_layout};
 use crate::Api;
 use crate::engine::{Archive, Engine};
 use crate::pack::Compression;
@@ -129,7 +129,7 @@ impl Target {
         options: &PushOptions,
         reporter: &Reporter,
     ) -> Result<Pushed, TransferError> {
-        let pushed = push_archive::push_engine(self, engine, name, tag, options, reporter);
+        let pushed = push_engine::push(self, engine, name, tag, options, reporter);
         self.told(Box::pin(pushed), reporter).await
     }
 

@@ -24,7 +24,7 @@ pub(crate) use maintenance::{
     BackupArguments, ConfigCommand, FsckArguments, GcArguments, ManualArguments, RestoreArguments,
 };
 pub(crate) use objects::{
-    Days, MemberCommand, ProjectCommand, RepositoryCommand, UploadCommand, UserCommand,
+    Days, MemberCommand, ProjectCommand, RepositoryArguments, RepositoryCommand, UploadCommand, UserCommand,
 };
 pub(crate) use profile::ProfileCommand;
 pub(crate) use serve::{ConfigSource, QuickstartArguments, ServeArguments};

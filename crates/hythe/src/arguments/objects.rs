@@ -202,7 +202,16 @@ pub(crate) enum RepositoryCommand {
     },
     /// Delete a repository with everything in it.
     #[command(name = "rm", alias = "delete")]
-    Delete(RepositoryArguments),
+    Delete {
+        /// Do not ask, which is done on a terminal.
+        #[arg(long, short)]
+        yes: bool,
+        /// Say what would go, and change nothing.
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        repository: RepositoryArguments,
+    },
 }
 
 /// A repository on a server.

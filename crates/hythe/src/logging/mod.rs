@@ -20,11 +20,25 @@ use crate::failure::{Exit, Failure};
 
 pub(crate) use sink::LogEnd;
 
-/// Starts the log of this process, a line at a time; to be called once.
+/// Starts the log of a command that ends soon; to be called once. At a terminal its lines leave out the time of day, for
+/// each request tells how long it took.
 ///
 /// A `HYTHE_LOG` that is no filter is refused rather than ignored.
 pub(crate) fn start(format: Format, level: Level, verbose: u8) -> Result<(), Failure> {
-    install(format, level, verbose, BoxMakeWriter::new(io::stderr))
+    let clock = if io::stderr().is_terminal() { Clock::Left } else { Clock::Told };
+    install(format, level, verbose, clock, BoxMakeWriter::new(io::stderr))
+}
+
+/// Starts the log of a process that goes on, a line at a time.
+pub(crate) fn start_timed(format: Format, level: Level, verbose: u8) -> Result<(), Failure> {
+    install(format, level, verbose, Clock::Told, BoxMakeWriter::new(io::stderr))
+}
+
+/// Whether a line of text begins with the time.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Clock {
+    Told,
+    Left,
 }
 
 /// Starts the log of a busy server: lines leave in batches, unless somebody looks on at a terminal.
@@ -32,14 +46,20 @@ pub(crate) fn start(format: Format, level: Level, verbose: u8) -> Result<(), Fai
 /// What is still gathered is written when the answer is dropped.
 pub(crate) fn start_gathered(format: Format, level: Level, verbose: u8) -> Result<Option<LogEnd>, Failure> {
     if io::stderr().is_terminal() {
-        return start(format, level, verbose).map(|()| None);
+        return start_timed(format, level, verbose).map(|()| None);
     }
     let (sink, end) = sink::Sink::start(io::stderr()).map_err(not_started)?;
-    install(format, level, verbose, BoxMakeWriter::new(sink))?;
+    install(format, level, verbose, Clock::Told, BoxMakeWriter::new(sink))?;
     Ok(Some(end))
 }
 
-fn install(format: Format, level: Level, verbose: u8, writer: BoxMakeWriter) -> Result<(), Failure> {
+fn install(
+    format: Format,
+    level: Level,
+    verbose: u8,
+    clock: Clock,
+    writer: BoxMakeWriter,
+) -> Result<(), Failure> {
     let filter = match (verbose, std::env::var("HYTHE_LOG")) {
         (0, Ok(filter)) if !filter.is_empty() => EnvFilter::try_new(&filter).map_err(|error| {
             Failure::new(Exit::Usage, format!("HYTHE_LOG=`{filter}` is not a log filter: {error}"))
@@ -53,6 +73,9 @@ fn install(format: Format, level: Level, verbose: u8, writer: BoxMakeWriter) -> 
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     let started = match format {
         Format::Json => subscriber.json().flatten_event(true).try_init(),
+        Format::Text if clock == Clock::Left => {
+            subscriber.compact().with_ansi(colour()).with_target(false).without_time().try_init()
+        }
         Format::Text if colour() => subscriber.compact().with_target(false).try_init(),
         // The fields that could have colour cost several times as much to write.
         Format::Text => subscriber

@@ -84,7 +84,11 @@ fn a_saved_image_is_loaded_by_everybody() {
     // Into the engine by our own hand, under a name of its own, from an archive and from a layout.
     local.run(&["load", text(&file), "docker:renamed:v2"]).ok().says("renamed:v2");
     let told = json(&local.run(&["load", text(&folder), "docker:laid-out:v3", "-o", "json"]).ok());
-    assert_eq!(told, serde_json::json!({ "engine": "docker", "images": ["laid-out:v3"], "dry_run": false }));
+    let expected =
+        serde_json::json!({ "engine": "docker", "images": ["laid-out:v3"], "bytes": null, "dry_run": false });
+    assert_eq!(told, expected);
+    let told = json(&local.run(&["load", text(&file), "docker:", "--dry-run", "-o", "json"]).ok());
+    assert_eq!(told["bytes"], std::fs::metadata(&file).unwrap().len());
     let id = image.blobs[0].digest();
     for name in ["renamed:v2", "laid-out:v3"] {
         let there = docker.cli().run(&["image", "inspect", "--format", "{{.Id}}", name]).ok().stdout;
@@ -112,6 +116,9 @@ fn a_container_becomes_an_image_of_the_registry() {
     let container = cli.run(&["create", "--network=none", "to-commit:v1", "/nothing"]).ok().stdout;
     let container = container.trim();
 
+    let dry = admin.run(&["commit", container, "lab/made:v1", "--dry-run", "-o", "json"]).ok();
+    // Nothing of it was pushed before, so nobody knows what its layers come to: the image's own, and the container's.
+    assert_eq!(json(&dry)["layers_to_pack"], base.blobs.len());
     admin.run(&["commit", container, "lab/made:v1", "--dry-run"]).ok().says("Would commit");
     exits(admin.run(&["digest", "lab/made:v1"]), 5);
     exits(admin.run(&["commit", "no-such-container", "lab/made:v1"]), 5).says("no-such-container");

@@ -1,10 +1,10 @@
 //! `hythe info`: what an image is, on a page and in a document.
 
 use hythe_testbed::{
-    Actor, Content, Distribution, Family, Hythe, Image, Options, Packing, artifact, image, index,
+    Actor, Content, Distribution, Family, Hythe, Image, Options, Packing, artifact, image, index, tools,
 };
 
-use crate::{admin_of, exits, hythe, json};
+use crate::{admin_of, at_terminal, exits, hythe, json};
 
 #[test]
 fn an_image_is_shown_with_everything_about_it() {
@@ -86,6 +86,30 @@ fn a_hostile_configuration_does_not_steer_the_terminal() {
     assert!(!yaml.stdout.contains('\u{1b}'), "{yaml}");
     let quiet = admin.run(&["info", "lab/app:v1", "--output", "quiet"]).ok();
     assert_eq!(quiet.stdout, format!("{}\n", image.manifest.digest()));
+}
+
+#[test]
+fn the_page_fits_the_terminal() {
+    let Some(script) = tools::script() else { return };
+    let server = Hythe::start(Options::default());
+    admin_of(&server).run(&["project", "create", "lab"]).ok();
+    let platforms = ["amd64", "arm64"].map(|platform| image(Family::Oci, Packing::Gzip, "wide", platform));
+    let both = index(Family::Oci, platforms.to_vec());
+    for image in &platforms {
+        server.admin().push_image("lab/app", &image.manifest.digest(), image);
+    }
+    server.admin().put_manifest("lab/app", "v1", &both.manifest).is(201);
+    let digest = platforms[1].manifest.digest();
+    for (columns, shown) in [(80, &digest[..19]), (200, &digest[..])] {
+        for command in ["info", "size"] {
+            let page = at_terminal(&script, &server, columns, &format!("{command} lab/app:v1"), "").ok();
+            let widest = page.stdout.lines().map(|line| line.trim_end().chars().count()).max();
+            assert!(widest <= Some(usize::from(columns)), "{page}");
+            assert!(page.stdout.contains(shown), "{shown} is not in {page}");
+        }
+        let archive = at_terminal(&script, &server, columns, "save lab/app:v1 -", "");
+        exits(archive, 2).says("is not written to a terminal");
+    }
 }
 
 #[test]

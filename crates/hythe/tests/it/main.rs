@@ -13,6 +13,7 @@ mod objects;
 mod removal;
 mod requests;
 mod serving;
+mod sessions;
 
 use std::path::Path;
 
@@ -30,6 +31,19 @@ fn admin_of(server: &Hythe) -> Tool {
         .env("HYTHE_SERVER", format!("http://{}", server.host()))
         .env("HYTHE_USERNAME", name)
         .env("HYTHE_PASSWORD", password)
+}
+
+/// The program at a terminal of so many columns, as the administrator of `server`; what it says is all in `stdout`.
+fn at_terminal(script: &Tool, server: &Hythe, columns: u16, command: &str, answer: &str) -> Outcome {
+    let (name, password) = server.admin_login();
+    let program = env!("CARGO_BIN_EXE_hythe");
+    let line = format!("stty cols {columns}; {program} {command}");
+    let script = script
+        .clone()
+        .env("HYTHE_SERVER", format!("http://{}", server.host()))
+        .env("HYTHE_USERNAME", name)
+        .env("HYTHE_PASSWORD", password);
+    script.run_with(&["-q", "-e", "-c", &line, "/dev/null"], answer)
 }
 
 /// Insists on this exit code.

@@ -1,8 +1,8 @@
 //! `hythe rm`: names and images go, and each is accounted for.
 
-use hythe_testbed::{Actor, Distribution, Family, Hythe, Image, Options, Packing, image};
+use hythe_testbed::{Actor, Distribution, Family, Hythe, Image, Options, Packing, image, index, tools};
 
-use crate::{admin_of, exits, hythe, json};
+use crate::{admin_of, at_terminal, exits, hythe, json};
 
 #[test]
 fn several_names_go_at_once_and_each_is_accounted_for() {
@@ -46,7 +46,8 @@ fn several_names_go_at_once_and_each_is_accounted_for() {
     let tags = || admin.run(&["tags", "lab/app", "-o", "quiet"]).ok().stdout;
     assert_eq!(tags(), "pr-7\nstable\nv1.0\nv1.1\nv2.0\nv2.1\n");
 
-    admin.run(&["rm", "lab/app", "--match", "v1.*"]).ok().says("the image stays under stable");
+    let words = "Removed the tags v1.0, v1.1";
+    admin.run(&["rm", "lab/app", "--match", "v1.*"]).ok().says(words).says("the image stays under stable");
     let told = json(&rm(&["lab/app:pr-7", "lab/app:v2.0", "--untagged"]).ok());
     assert_eq!(told["removed"][0]["whole"], false);
     assert_eq!(tags(), "stable\nv2.1\n");
@@ -55,6 +56,31 @@ fn several_names_go_at_once_and_each_is_accounted_for() {
     for image in [&one, &other] {
         exits(admin.run(&["digest", &format!("lab/app@{}", image.manifest.digest())]), 5);
     }
+}
+
+#[test]
+fn an_image_that_an_index_needs_goes_with_it_alone() {
+    let server = Hythe::start(Options::default());
+    let admin = admin_of(&server);
+    admin.run(&["project", "create", "lab"]).ok();
+    let [one, two] = ["amd64", "arm64"].map(|platform| image(Family::Oci, Packing::Gzip, "held", platform));
+    let both = index(Family::Oci, vec![one.clone(), two.clone()]);
+    server.admin().push_image("lab/app", "amd64", &one);
+    server.admin().push_image("lab/app", "arm64", &two);
+    server.admin().put_manifest("lab/app", "all", &both.manifest).is(201);
+    let by_digest = |image: &Image| format!("lab/app@{}", image.manifest.digest());
+
+    exits(admin.run(&["rm", &by_digest(&one)]), 6).says("is a platform of").says("lab/app:all");
+    admin
+        .run(&["rm", "lab/app:amd64", "--untagged"])
+        .ok()
+        .says("the image stays under its digest, as a platform of all");
+    admin.run(&["digest", &by_digest(&one)]).ok();
+    // Together they go, the index first.
+    let told = json(&admin.run(&["rm", "lab/app", "--all-tags", "--untagged", "-o", "json"]).ok());
+    let gone = |at: usize| told["removed"][at]["digest"].as_str().unwrap_or_default().to_owned();
+    assert_eq!([gone(0), gone(1)], [both.manifest.digest(), two.manifest.digest()]);
+    exits(admin.run(&["digest", &by_digest(&two)]), 5);
 }
 
 #[test]
@@ -76,4 +102,33 @@ fn what_a_registry_does_not_remove_is_named() {
     outcome.says("1 of 2 could not be removed");
     exits(hythe().run(&["digest", &name("c")]), 5);
     hythe().run(&["digest", &name("a")]).ok();
+}
+
+#[test]
+fn whoever_sits_at_a_terminal_is_asked_first() {
+    let Some(script) = tools::script() else { return };
+    let server = Hythe::start(Options::default());
+    let admin = admin_of(&server);
+    admin.run(&["project", "create", "lab"]).ok();
+    let one = image(Family::Oci, Packing::Gzip, "asked", "amd64");
+    for tag in ["a", "b", "c", "d"] {
+        server.admin().push_image("lab/app", tag, &one);
+    }
+    let typed = |command: &str, answer: &str| at_terminal(&script, &server, 80, command, answer);
+    let tags = || admin.run(&["tags", "lab/app", "-o", "quiet"]).ok().stdout;
+
+    exits(typed("rm lab/app --match '[ab]'", "n\n"), 1)
+        .says("To be removed: the tags a, b")
+        .says("Remove them? [y/N]")
+        .says("Nothing was removed");
+    assert_eq!(tags(), "a\nb\nc\nd\n");
+    typed("rm lab/app --match '[ab]'", "y\n").ok().says("Removed the tags a, b");
+    assert_eq!(tags(), "c\nd\n");
+    // One name is not asked about, and neither is one who said yes.
+    assert!(!typed("rm lab/app:c", "").ok().stdout.contains("[y/N]"));
+    exits(typed("repo rm lab/app", "\n"), 1).says("1 tag of 1 image").says("Nothing was deleted");
+    admin.run(&["repo", "rm", "lab/app", "--dry-run"]).ok().says("Would delete");
+    assert_eq!(tags(), "d\n");
+    typed("repo rm lab/app --yes", "").ok().says("Deleted");
+    exits(admin.run(&["tags", "lab/app"]), 5);
 }

@@ -12,6 +12,7 @@ mod profiles;
 mod project;
 mod pulls;
 mod pushes;
+mod questions;
 mod readiness;
 mod tokens;
 

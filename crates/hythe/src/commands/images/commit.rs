@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::failed::transfer_failed;
 use super::push::told;
 use super::view::seen;
-use super::{Place, unnamed};
+use super::{Place, preview, unnamed};
 use crate::arguments::{CommitArguments, LocalSource};
 use crate::failure::{Exit, Failure, sentence};
 use crate::printer::Printer;
@@ -73,16 +73,17 @@ async fn into_registry(
     let image = image.with_tag(tag.clone());
     let full = image.as_docker_url(false);
     let (target, _) = place.target(&image, printer).await?;
-    if arguments.dry_run {
-        let told = Committed { container: container.to_owned(), image: full, id: None, dry_run: true };
-        return in_engine(told, printer);
-    }
     let push = PushOptions {
         compression: arguments.compression.into(),
         jobs: Some(arguments.jobs),
         memory: Memory::of_person(),
         ..PushOptions::default()
     };
+    if arguments.dry_run {
+        let preview = Box::pin(target.preview_commit(engine, container, &push)).await;
+        let doing = format!("Would commit the container {container} and push it to");
+        return preview::told((&doing, "sent"), &full, &preview.map_err(transfer_failed)?, printer);
+    }
     let local = full.strip_suffix(&format!(":{tag}")).unwrap_or(&full);
     let pushed = seen(arguments.shown.progress, async |reporter: &Reporter| {
         let local = (local, tag.as_str());
@@ -118,7 +119,7 @@ async fn find(container: &LocalSource) -> Result<(Engine, String), Failure> {
         asked.push(address.kind.name());
         let looked = async {
             let engine = Engine::connect(address).await?;
-            Ok::<_, hythe_client::engine::EngineError>(engine.has_container(name).await?.then_some(engine))
+            Ok::<_, hythe_client::engine::EngineError>(engine.container(name).await?.map(|_| engine))
         };
         match looked.await {
             Ok(Some(engine)) => return Ok((engine, name.clone())),

@@ -19,6 +19,8 @@ struct Loaded {
     engine: &'static str,
     /// The names of what was loaded, or its ID where it has none.
     images: Vec<String>,
+    /// The size of the file; `null` for a folder and standard input.
+    bytes: Option<u64>,
     dry_run: bool,
 }
 
@@ -61,30 +63,27 @@ pub(in crate::commands) async fn load(arguments: LoadArguments, printer: Printer
     })?;
     let name = name.map(|name| LocalImage::parse(name).map_err(unnamed)).transpose()?;
     let kind = address.kind;
+    let bytes = match &source {
+        LocalSource::Archive(path, _) => Some(std::fs::metadata(path).map_err(|error| {
+            Failure::new(Exit::Failed, format!("{} cannot be read: {error}", path.display()))
+        })?),
+        _ => None,
+    };
+    let bytes = bytes.map(|state| state.len());
     if arguments.dry_run {
         let images: Vec<String> = name.iter().map(ToString::to_string).collect();
-        let size = match &source {
-            LocalSource::Archive(path, _) => {
-                std::fs::metadata(path).map(|state| state.len()).map_err(|error| {
-                    Failure::new(Exit::NotFound, format!("{} cannot be read: {error}", path.display()))
-                })?
-            }
-            _ => 0,
-        };
-        let bytes = if size > 0 { format!(" ({})", indicatif::DecimalBytes(size)) } else { String::new() };
-        let sentence = format!("Would load {}{bytes} into {kind}", arguments.file);
-        return printer.named(
-            &Loaded { engine: kind.name(), images: images.clone(), dry_run: true },
-            images,
-            &sentence,
-        );
+        let size = bytes.map_or_else(String::new, |bytes| format!(" ({})", indicatif::DecimalBytes(bytes)));
+        let sentence = format!("Would load {}{size} into {kind}", arguments.file);
+        let told = Loaded { engine: kind.name(), images, bytes, dry_run: true };
+        return printer.named(&told, &told.images, &sentence);
     }
     let images = bring(&source, address, name.as_ref(), &arguments).await.map_err(transfer_failed)?;
     let sentence = match &images[..] {
         [] => format!("Loaded {} into {kind}", arguments.file),
         images => format!("Loaded {} into {kind}", images.join(", ")),
     };
-    printer.named(&Loaded { engine: kind.name(), images: images.clone(), dry_run: false }, images, &sentence)
+    let told = Loaded { engine: kind.name(), images, bytes, dry_run: false };
+    printer.named(&told, &told.images, &sentence)
 }
 
 /// A file, a folder, standard input, or one of these with a name behind it (`oci:FOLDER:NAME`).

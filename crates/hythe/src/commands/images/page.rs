@@ -27,10 +27,7 @@ fn visible(text: &str) -> String {
 
 /// The page of an image, for a terminal of `width` columns or, with `None`, for a file.
 pub(super) fn page(name: &str, info: &ImageInfo, width: Option<usize>) -> String {
-    let digest = |digest: &Digest| match width {
-        Some(width) if width < ROOMY => digest.to_string().chars().take("sha256:".len() + 12).collect(),
-        _ => digest.to_string(),
-    };
+    let digest = |digest: &Digest| fitting(digest, width);
     let mut sections = vec![visible(name), facts(info)];
     if info.platforms.len() > 1 {
         let rows = info.platforms.iter().map(|platform| {
@@ -71,6 +68,14 @@ pub(super) fn page(name: &str, info: &ImageInfo, width: Option<usize>) -> String
         sections.push(section("Refers to it", &["type", "size", "digest", "about"], rows));
     }
     sections.join("\n\n").replacen("\n\n", "\n", 1)
+}
+
+/// A digest in a table: on a narrow terminal as far as people compare it.
+pub(super) fn fitting(digest: &Digest, width: Option<usize>) -> String {
+    match width {
+        Some(width) if width < ROOMY => digest.to_string().chars().take("sha256:".len() + 12).collect(),
+        _ => digest.to_string(),
+    }
 }
 
 fn section(title: &str, headers: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
@@ -171,15 +176,15 @@ fn compression(compression: LayerCompression, media_type: &str) -> String {
         LayerCompression::Gzip => "gzip".to_owned(),
         LayerCompression::Zstd => "zstd".to_owned(),
         LayerCompression::None => "none".to_owned(),
-        LayerCompression::Unknown => visible(media_type),
+        _ => visible(media_type),
     }
 }
 
 fn kind(referrer: &Referrer) -> String {
     let kind = referrer.artifact_type.as_deref().map_or_else(|| NOTHING.to_owned(), visible);
     match referrer.found_by {
-        FoundBy::Subject | FoundBy::Tag => kind,
         FoundBy::Index => format!("{kind} (in the index)"),
+        _ => kind,
     }
 }
 
@@ -207,14 +212,10 @@ mod tests {
 
     #[test]
     fn a_long_step_is_clipped_to_the_terminal() {
-        let step = HistoryStep {
-            created: Some("2026-01-02T03:04:05Z".to_owned()),
-            created_by: Some(format!("RUN\t\n{}", "x".repeat(200))),
-            comment: None,
-            empty: true,
-            layer: None,
-            size: None,
-        };
+        let mut step = HistoryStep::default();
+        step.created = Some("2026-01-02T03:04:05Z".to_owned());
+        step.created_by = Some(format!("RUN\t\n{}", "x".repeat(200)));
+        step.empty = true;
         let row = step_row(&step, Some(80));
         assert_eq!(
             (&row[..2], row[2].chars().count()),

@@ -16,7 +16,7 @@ use super::view::seen;
 use super::{Place, unnamed};
 use crate::arguments::{LocalSource, PullArguments};
 use crate::failure::{Exit, Failure};
-use crate::printer::Printer;
+use crate::printer::{self, Printer};
 
 /// What a pull says to programs.
 #[derive(Serialize)]
@@ -84,7 +84,10 @@ fn destination(arguments: &PullArguments, image: &RemoteImage) -> Result<(Local,
             let name = name.clone().unwrap_or(own);
             (Local::Archive(path.clone(), name), format!("archive:{}", path.display()))
         }
-        Some(LocalSource::Stdio) => (Local::Stdout, "standard output".to_owned()),
+        Some(LocalSource::Stdio) => {
+            printer::no_terminal()?;
+            (Local::Stdout, "standard output".to_owned())
+        }
         Some(LocalSource::Engine(kind, name)) => {
             let address = match kind {
                 Some(kind) => {

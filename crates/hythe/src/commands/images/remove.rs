@@ -4,7 +4,6 @@
 //! each failure is named, and the exit code tells of it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, BufRead as _, IsTerminal, Write as _};
 
 use hythe_client::image::RemoteImage;
 use hythe_client::removal::{Freed, Removal, Wanted};
@@ -18,7 +17,7 @@ use super::Place;
 use super::failed::{failed, transfer_failed};
 use crate::arguments::RemoveArguments;
 use crate::failure::{Exit, Failure};
-use crate::printer::Printer;
+use crate::printer::{Printer, counted, is_attended};
 
 /// Names that are listed in one sentence.
 const MOST_NAMES: usize = 10;
@@ -62,12 +61,14 @@ pub(in crate::commands) async fn remove(arguments: RemoveArguments, printer: Pri
     let freed = if arguments.dry_run || ask { Some(Box::pin(freed(&parts)).await?) } else { None };
     if ask {
         for part in &parts {
-            part.removals.iter().for_each(|removal| printer.talk(&part.sentence(removal, "To be removed:")));
+            for sentence in part.sentences(&part.removals, "To be removed:") {
+                printer.talk(&sentence);
+            }
         }
         if let Some(freed) = &freed {
             printer.talk(&summary(freed));
         }
-        if !confirmed() {
+        if !printer.is_agreed("Remove them?") {
             return Err(Failure::new(Exit::Failed, "Nothing was removed"));
         }
     }
@@ -75,13 +76,17 @@ pub(in crate::commands) async fn remove(arguments: RemoveArguments, printer: Pri
     let mut lines = Vec::new();
     let mut first = None;
     for part in &parts {
-        for removal in &part.removals {
+        let mut done = Vec::new();
+        let outcomes = if arguments.dry_run {
+            part.removals.iter().map(|_| Ok(())).collect()
+        } else {
+            Box::pin(part.target.remove_all(&part.removals)).await
+        };
+        for (removal, removed) in part.removals.iter().zip(outcomes) {
             let entry = Entry { repository: part.name.clone(), removal: removal.clone() };
-            let verb = if arguments.dry_run { "Would remove" } else { "Removed" };
-            let removed = if arguments.dry_run { Ok(()) } else { part.target.remove(removal).await };
             match removed.map_err(|error| part.failure(removal, error)) {
                 Ok(()) => {
-                    lines.push(part.sentence(removal, verb));
+                    done.push(removal.clone());
                     told.removed.push(entry);
                 }
                 Err(failure) => {
@@ -90,6 +95,7 @@ pub(in crate::commands) async fn remove(arguments: RemoveArguments, printer: Pri
                 }
             }
         }
+        lines.extend(part.sentences(&done, if arguments.dry_run { "Would remove" } else { "Removed" }));
     }
     lines.extend(told.freed.as_ref().filter(|_| arguments.dry_run).map(summary));
     if told.failed.is_empty() || !told.removed.is_empty() || printer.is_for_programs() {
@@ -122,10 +128,9 @@ async fn plan(arguments: &RemoveArguments, printer: Printer) -> Result<Vec<Part>
         let (target, _) = place.target(first, printer).await?;
         let registry = first.registry().to_string();
         let mut part = Part { target, name, registry, removals: Vec::new() };
-        for wanted in part.wanted(&images, arguments).await? {
-            part.removals.extend(part.target.plan_removal(&wanted).await.map_err(transfer_failed)?);
-        }
-        part.checked(&images)?;
+        let wanted = part.wanted(&images, arguments).await?;
+        part.removals = Box::pin(part.target.plan_removal(&wanted)).await.map_err(transfer_failed)?;
+        part.check(&images)?;
         parts.push(part);
     }
     if parts.iter().all(|part| part.removals.is_empty()) {
@@ -181,8 +186,8 @@ impl Part {
         Ok(wanted)
     }
 
-    /// A digest that its tag does not name any more removes nothing.
-    fn checked(&mut self, images: &[RemoteImage]) -> Result<(), Failure> {
+    /// A digest that its tag does not name any more removes nothing, nor does one that an index needs.
+    fn check(&self, images: &[RemoteImage]) -> Result<(), Failure> {
         for image in images {
             let (Some(digest), Some(tag)) = (image.digest(), image.tag()) else { continue };
             let named =
@@ -197,31 +202,39 @@ impl Part {
                 );
             }
         }
-        // An image that goes takes its names along.
-        let whole: Vec<_> = self.removals.iter().filter(|removal| removal.whole).map(|r| r.digest).collect();
-        self.removals.retain(|removal| removal.whole || !whole.contains(&removal.digest));
-        Ok(())
+        let Some(needed) = self.removals.iter().find(|removal| removal.whole && !removal.part_of.is_empty())
+        else {
+            return Ok(());
+        };
+        let (name, digest, holders) = (&self.name, needed.digest, listed(&needed.part_of));
+        let sentence = format!("{digest} is a platform of {name}:{holders}, so nothing was removed");
+        Err(Failure::new(Exit::Conflict, sentence).hint("remove that image first, or together with this one"))
     }
 
-    fn sentence(&self, removal: &Removal, verb: &str) -> String {
+    /// What goes, or went: a sentence for each image.
+    fn sentences(&self, removals: &[Removal], verb: &str) -> Vec<String> {
+        let of_one = |a: &Removal, b: &Removal| !a.whole && !b.whole && a.digest == b.digest;
+        removals.chunk_by(of_one).filter_map(|removals| self.sentence(removals, verb)).collect()
+    }
+
+    fn sentence(&self, removals: &[Removal], verb: &str) -> Option<String> {
+        let removal = removals.first()?;
         let (name, digest) = (&self.name, removal.digest);
-        match (&removal.tags[..], removal.whole) {
+        let tags: Vec<String> =
+            removals.iter().flat_map(|removal| &removal.tags).map(ToString::to_string).collect();
+        Some(match (&tags[..], removal.whole) {
             ([], _) => format!("{verb} {digest} of {name}, which has no tag"),
-            (tags, true) => format!("{verb} {digest} of {name} with its tags: {}", listed(tags)),
-            (tags, false) if removal.kept.is_empty() => {
-                format!(
-                    "{verb} the tag {} of {name}; the image stays under its digest {digest}",
-                    listed(tags)
-                )
-            }
+            (tags, true) => format!("{verb} {digest} of {name} with its tags: {}", tags.join(", ")),
             (tags, false) => {
-                format!(
-                    "{verb} the tag {} of {name}; the image stays under {}",
-                    listed(tags),
-                    listed(&removal.kept)
-                )
+                let word = if tags.len() == 1 { "tag" } else { "tags" };
+                let place = match (&removal.kept[..], &removal.part_of[..]) {
+                    ([], []) => format!("its digest {digest}"),
+                    ([], holders) => format!("its digest, as a platform of {}", listed(holders)),
+                    (kept, _) => listed(kept),
+                };
+                format!("{verb} the {word} {} of {name}; the image stays under {place}", tags.join(", "))
             }
-        }
+        })
     }
 
     fn failure(&self, removal: &Removal, error: RemoteError) -> Failure {
@@ -262,15 +275,15 @@ async fn freed(parts: &[Part]) -> Result<Freed, Failure> {
 }
 
 fn summary(freed: &Freed) -> String {
-    let count = |number: usize, one: &str| match number {
-        1 => format!("1 {one}"),
-        _ => format!("{number} {one}s"),
-    };
     let room = match freed.bytes_at_most {
         0 => "no space becomes free".to_owned(),
         bytes => format!("up to {} become free when the registry collects its garbage", DecimalBytes(bytes)),
     };
-    format!("{} and {} in all; {room}", count(freed.tags, "tag"), count(freed.images, "image"))
+    let names = counted(freed.tags, "tag");
+    match freed.images {
+        0 => format!("{names} in all; {room}"),
+        images => format!("{names} and {} in all; {room}", counted(images, "image")),
+    }
 }
 
 /// Names in a sentence.
@@ -280,20 +293,4 @@ fn listed(tags: &[Tag]) -> String {
         0 => shown,
         more => format!("{shown} and {more} more"),
     }
-}
-
-/// Whether somebody sits there who can answer.
-fn is_attended() -> bool {
-    io::stdin().is_terminal() && io::stderr().is_terminal()
-}
-
-/// Asks whoever sits there.
-fn confirmed() -> bool {
-    let mut err = io::stderr().lock();
-    if write!(err, "Remove them? [y/N] ").and_then(|()| err.flush()).is_err() {
-        return false;
-    }
-    let mut answer = String::new();
-    let read = io::stdin().lock().read_line(&mut answer);
-    read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
 }

@@ -14,7 +14,7 @@ use super::view::seen;
 use super::{Place, preview, unnamed};
 use crate::arguments::{LocalSource, SaveArguments};
 use crate::failure::{Exit, Failure};
-use crate::printer::Printer;
+use crate::printer::{self, Printer};
 
 /// What `save` says to programs.
 #[derive(Serialize)]
@@ -33,6 +33,7 @@ enum Destination {
 
 pub(in crate::commands) async fn save(arguments: SaveArguments, printer: Printer) -> Result<(), Failure> {
     let to = if arguments.file.as_os_str() == "-" {
+        printer::no_terminal()?;
         Destination::Stdout
     } else {
         Destination::File(arguments.file.clone())

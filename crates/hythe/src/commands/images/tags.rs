@@ -6,10 +6,11 @@ use hythe_client::transfer::{ImageSize, Target};
 use serde::Serialize;
 
 use super::failed::{failed, transfer_failed};
+use super::page::fitting;
 use super::{Place, unnamed};
 use crate::arguments::ImageArguments;
 use crate::failure::Failure;
-use crate::printer::Printer;
+use crate::printer::{self, Printer};
 
 /// What `digest` says to programs.
 #[derive(Serialize)]
@@ -40,12 +41,13 @@ pub(in crate::commands) async fn digest(arguments: ImageArguments, printer: Prin
 pub(in crate::commands) async fn size(arguments: ImageArguments, printer: Printer) -> Result<(), Failure> {
     let (target, image) = reached(arguments, printer).await?;
     let size: ImageSize = target.size(&image.reference()).await.map_err(transfer_failed)?;
+    let width = printer::width();
     let mut rows: Vec<_> = size
         .platforms
         .iter()
         .map(|part| {
             let platform = part.platform.clone().unwrap_or_else(|| "–".to_owned());
-            vec![platform, indicatif::DecimalBytes(part.bytes).to_string(), part.digest.to_string()]
+            vec![platform, indicatif::DecimalBytes(part.bytes).to_string(), fitting(&part.digest, width)]
         })
         .collect();
     if size.platforms.len() > 1 {
@@ -53,7 +55,7 @@ pub(in crate::commands) async fn size(arguments: ImageArguments, printer: Printe
         rows.push(vec![
             "in all".to_owned(),
             indicatif::DecimalBytes(size.bytes).to_string(),
-            size.digest.to_string(),
+            fitting(&size.digest, width),
         ]);
     }
     printer.listing(&size, [size.bytes], &["platform", "size", "digest"], rows)

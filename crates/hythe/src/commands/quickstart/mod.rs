@@ -29,7 +29,7 @@ use place::{Password, Place};
 pub(super) fn run(arguments: QuickstartArguments, global: &Global, printer: Printer) -> Result<(), Failure> {
     let format = log_format(global, Format::Text);
     // A line per request would drown what is to be seen here; `-v` brings them back.
-    logging::start(format, Level::Warn, global.verbose)?;
+    logging::start_timed(format, Level::Warn, global.verbose)?;
     let narrator = Narrator::new(printer, format);
     runtime(Builder::new_multi_thread())?.block_on(async {
         let place = Place::choose(arguments.data_dir, arguments.listen)?;

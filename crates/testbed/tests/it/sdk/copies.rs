@@ -10,12 +10,12 @@ use hythe_testbed::{Distribution, Family, Packing, artifact, image, index};
 
 use super::{Scene, heard, outbound, run, target_at};
 
-fn tag(name: &str) -> hythe_oci::Tag {
+pub(super) fn tag(name: &str) -> hythe_oci::Tag {
     name.parse().unwrap()
 }
 
 /// An index of two platforms with an artifact that refers to one of them; answers the digests of index and artifact.
-fn fill(scene: &Scene) -> (String, String) {
+pub(super) fn fill(scene: &Scene) -> (String, String) {
     let of = |architecture| image(Family::Oci, Packing::Gzip, &scene.bench.project, architecture);
     let index = index(Family::Oci, vec![of("amd64"), of("arm64")]);
     let (admin, repository) = (&scene.bench.admin, &scene.bench.repository);

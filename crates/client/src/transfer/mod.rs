@@ -9,12 +9,14 @@ mod asked;
 mod blob;
 mod copy;
 mod error;
+mod held;
 mod memory;
 mod pull;
 mod push_archive;
 mod push_layout;
 mod reading;
 mod status;
+mod streamed;
 mod target;
 mod written;
 

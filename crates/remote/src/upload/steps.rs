@@ -174,7 +174,7 @@ impl Upload {
     }
 
     /// Sends what the registry lacks of a piece.
-    async fn send_piece<F, S>(
+    pub(super) async fn send_piece<F, S>(
         &self,
         method: Method,
         target: Url,

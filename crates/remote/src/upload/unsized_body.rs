@@ -1,16 +1,17 @@
 //! Sending bytes whose number is not known beforehand.
 
+use std::future::ready;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Poll;
 
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt as _, stream};
-use hythe_outbound::{Body, Method, Request, StatusCode};
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
+use hythe_outbound::{Body, Method, Request, Response, StatusCode};
 
 use super::Upload;
-use super::content::{Fault, Latest, watched};
+use super::content::{Fault, Latest, in_memory, watched};
 use super::steps::{Piece, octets};
 use crate::RemoteError;
 use crate::blob::USEFUL;
@@ -57,29 +58,44 @@ impl Upload {
     {
         let start = self.confirmed;
         let mut attempts = self.remote.attempts(format_args!("upload to {}", self.repository));
+        // How far any request may have got.
+        let mut furthest = start;
+        // After a break the request that broke off may still be written to the session, behind what the registry says of
+        // it. The next one says where it lies, and so comes behind that or is refused.
+        let mut settled = true;
         loop {
             let before = self.confirmed;
-            let sent = Latest::<Sent>::default();
-            let build = |url| {
-                let body = sent.renew().counting(content(before - start));
-                octets(Request::new(Method::PATCH, url)).body(Body::unsized_stream(body))
+            let next = if settled { None } else { first(content(before - start)).await? };
+            let (answer, end, ended) = match &next {
+                Some(next) => {
+                    let end = self.after(next.len() as u64)?;
+                    let bytes = in_memory(next.clone());
+                    let piece = Piece { start: before, end, closes: false, content: &bytes };
+                    (self.send_piece(Method::PATCH, self.location.clone(), &piece).await, end, false)
+                }
+                None => {
+                    let (answer, sent) = self.send_unsized(|| content(before - start)).await;
+                    let end = self.after(sent.bytes.load(Ordering::Relaxed))?;
+                    (answer, end, sent.ended.load(Ordering::Relaxed))
+                }
             };
-            let answer = self.remote.attempt(&self.scope, &self.location.clone(), &build).await;
-            let sent = sent.get();
-            let answer = answer.map_err(|error| sent.fault.take().map_or(error, RemoteError::Content));
-            let end = self.after(sent.bytes.load(Ordering::Relaxed))?;
-            let piece = Piece { start, end, closes: false, content: &content };
+            furthest = furthest.max(end);
+            let piece = Piece { start, end: furthest, closes: false, content: &content };
+            settled = false;
             match answer {
                 Ok(response) if response.status() == StatusCode::ACCEPTED => {
                     self.took(&response, end)?;
                     if self.confirmed < start {
                         return Err(self.went_back(start));
                     }
-                    if self.confirmed == end && sent.ended.load(Ordering::Relaxed) {
+                    settled = self.confirmed == end;
+                    if settled && ended {
                         return Ok(end);
                     }
-                    let problem = "it accepted a piece of an upload and kept only a part of it";
-                    attempts.pause_anyway(self.remote.protocol(problem)).await?;
+                    if !settled {
+                        let problem = "it accepted a piece of an upload and kept only a part of it";
+                        attempts.pause_anyway(self.remote.protocol(problem)).await?;
+                    }
                 }
                 Ok(response) => self.go_on_after_refusal(response, &piece, &mut attempts).await?,
                 Err(error) => self.go_on_after_break(error, &piece, &mut attempts).await?,
@@ -89,4 +105,30 @@ impl Upload {
             }
         }
     }
+
+    /// One chunked request, and what it has yielded.
+    async fn send_unsized<S>(
+        &self,
+        content: impl Fn() -> S + Send + Sync,
+    ) -> (Result<Response, RemoteError>, Sent)
+    where
+        S: Stream<Item = io::Result<Bytes>> + Send + 'static,
+    {
+        let sent = Latest::<Sent>::default();
+        let build = |url| {
+            let body = sent.renew().counting(content());
+            octets(Request::new(Method::PATCH, url)).body(Body::unsized_stream(body))
+        };
+        let answer = self.remote.attempt(&self.scope, &self.location, &build).await;
+        let sent = sent.get();
+        (answer.map_err(|error| sent.fault.take().map_or(error, RemoteError::Content)), sent)
+    }
+}
+
+/// The first bytes of a stream, unless there are none.
+async fn first(content: impl Stream<Item = io::Result<Bytes>> + Send) -> Result<Option<Bytes>, RemoteError> {
+    Box::pin(content.try_filter(|bytes| ready(!bytes.is_empty())))
+        .try_next()
+        .await
+        .map_err(RemoteError::Content)
 }

@@ -46,7 +46,9 @@ async fn bytes_without_a_known_end_go_on_where_the_registry_stands() {
     assert_eq!(upload.append_unsized(content).await.unwrap(), 11);
     upload.finish(&digest(HELLO)).await.unwrap();
     assert_eq!(session.stored().as_deref(), Some(HELLO));
-    assert_eq!(methods(&registry), ["POST", "PATCH", "GET", "PATCH", "PUT"]);
+    assert_eq!(methods(&registry), ["POST", "PATCH", "GET", "PATCH", "PATCH", "PUT"]);
+    // What broke off may still be on its way: the next request says where it lies.
+    assert_eq!(registry.seen()[3].header("content-range"), Some("4-10"));
     // What cannot be read again is told as such.
     let session = Session::new(Location::Relative);
     let script = session.clone();

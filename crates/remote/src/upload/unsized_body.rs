@@ -66,18 +66,15 @@ impl Upload {
         loop {
             let before = self.confirmed;
             let next = if settled { None } else { first(content(before - start)).await? };
-            let (answer, end, ended) = match &next {
-                Some(next) => {
-                    let end = self.after(next.len() as u64)?;
-                    let bytes = in_memory(next.clone());
-                    let piece = Piece { start: before, end, closes: false, content: &bytes };
-                    (self.send_piece(Method::PATCH, self.location.clone(), &piece).await, end, false)
-                }
-                None => {
-                    let (answer, sent) = self.send_unsized(|| content(before - start)).await;
-                    let end = self.after(sent.bytes.load(Ordering::Relaxed))?;
-                    (answer, end, sent.ended.load(Ordering::Relaxed))
-                }
+            let (answer, end, ended) = if let Some(next) = next {
+                let end = self.after(next.len() as u64)?;
+                let bytes = in_memory(next);
+                let piece = Piece { start: before, end, closes: false, content: &bytes };
+                (self.send_piece(Method::PATCH, self.location.clone(), &piece).await, end, false)
+            } else {
+                let (answer, sent) = self.send_unsized(|| content(before - start)).await;
+                let end = self.after(sent.bytes.load(Ordering::Relaxed))?;
+                (answer, end, sent.ended.load(Ordering::Relaxed))
             };
             furthest = furthest.max(end);
             let piece = Piece { start, end: furthest, closes: false, content: &content };

@@ -5,7 +5,9 @@ use std::fs;
 use std::path::Path;
 
 use hythe_testbed::proxy::{Answer, Proxy};
-use hythe_testbed::{Family, Hythe, Image, Packing, Role, Tool, image, index, layout_folder, run_folder};
+use hythe_testbed::{
+    Content, Family, Hythe, Image, Packing, Role, Tool, image, index, layout_folder, noise, run_folder,
+};
 
 use super::{Scene, cli_at};
 
@@ -30,7 +32,10 @@ impl Shown {
     /// With digests and names of requests cut short.
     fn written(&self) -> String {
         let mut text = self.text.clone();
-        for (from, to) in &self.names {
+        // One name may be the beginning of another.
+        let mut names = self.names.clone();
+        names.sort_by_key(|(from, _)| std::cmp::Reverse(from.len()));
+        for (from, to) in &names {
             text = text.replace(from, to);
         }
         let mut written = String::new();
@@ -70,8 +75,10 @@ fn the_sentences_of_the_manual_are_real() {
     let cut = folder.join("image.tar");
     fs::write(&cut, vec![b'x'; 1000]).unwrap();
     let changed = {
-        let manifest = image.manifest.clone();
+        let layer = Content { media_type: image.blobs[1].media_type.clone(), bytes: noise("failures", 475) };
+        let Image { manifest, blobs, .. } = Image::of_blobs(Family::Oci, vec![layer], "amd64");
         Proxy::start(move |exchange| match exchange.path() {
+            path if path.ends_with(&blobs[0].digest()) => Answer::new(200).body(blobs[0].bytes.clone()),
             path if path.contains("/manifests/") => Answer::new(200)
                 .with("content-type", &manifest.media_type)
                 .with("docker-content-digest", manifest.digest())

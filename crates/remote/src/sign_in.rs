@@ -85,20 +85,6 @@ impl Remote {
         Ok(self.signed_once(scope, build()).await?.0)
     }
 
-    /// Sends a request whose body exists only once. On a 401 the challenge is answered, so that the next
-    /// request comes through, but this one stays refused.
-    pub(crate) async fn signed_for_once(
-        &self,
-        scope: &Scope,
-        request: Request,
-    ) -> Result<Response, RemoteError> {
-        let (response, proof) = self.signed_once(scope, request).await?;
-        if response.status() == StatusCode::UNAUTHORIZED {
-            self.answer_challenge(&response, scope, &proof).await?;
-        }
-        Ok(response)
-    }
-
     async fn signed_once(&self, scope: &Scope, request: Request) -> Result<(Response, Proof), RemoteError> {
         let own = Origin::of(request.url()).as_ref() == Some(self.origin());
         let proof = if own { self.proof(scope).await? } else { Proof::Nothing };

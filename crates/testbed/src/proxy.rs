@@ -194,7 +194,7 @@ impl Exchange<'_> {
 
     fn break_off(&mut self, to: SocketAddr) -> Answer {
         let sent = std::mem::take(&mut self.known);
-        let announced = usize::try_from(self.announced().unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
+        let announced = usize::try_from(self.announced().unwrap_or(0)).unwrap_or(usize::MAX);
         let cut = Body::Cut { announced: announced.max(sent.len() + 1), sent };
         if let Ok(connection) = Connection::try_open(to) {
             connection.cut(&self.request(cut));

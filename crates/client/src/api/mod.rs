@@ -9,12 +9,14 @@ mod repositories;
 mod uploads;
 mod users;
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::fmt::Display;
 
 use hythe_api::{MAX_PAGE_SIZE, Page};
-use hythe_outbound::{Authorization, HeaderValue, Method, Origin, Outbound, Request, Response, Url, header};
+use hythe_outbound::{
+    Authorization, HeaderValue, Method, Origin, Outbound, OutboundError, Request, Response, Url, header,
+};
 use hythe_remote::Credentials;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -23,6 +25,9 @@ use crate::{ApiError, Refused};
 
 /// A page of 1,000 entries is some hundred kilobytes; this leaves room for a newer server's fields.
 const MAX_ANSWER: usize = 8 * 1024 * 1024;
+
+/// No list has more pages than this: a million entries.
+const MAX_PAGES: usize = 1_000;
 
 /// A Hythe server seen by one identity. Cloning is cheap.
 #[derive(Clone)]
@@ -130,7 +135,8 @@ impl Api {
     }
 
     fn pages<T>(&self, segments: &[&dyn Display]) -> Result<Pages<'_, T>, ApiError> {
-        Ok(Pages { api: self, url: self.url(segments)?, ready: VecDeque::new(), cursor: Cursor::Start })
+        let url = self.url(segments)?;
+        Ok(Pages { api: self, url, ready: VecDeque::new(), cursor: Cursor::Start, met: HashSet::new() })
     }
 }
 
@@ -147,6 +153,8 @@ pub struct Pages<'a, T> {
     url: Url,
     ready: VecDeque<T>,
     cursor: Cursor,
+    /// The cursors until now: a list that runs in circles, or never ends, is given up.
+    met: HashSet<String>,
 }
 
 #[derive(Debug)]
@@ -160,7 +168,7 @@ impl<T: DeserializeOwned> Pages<'_, T> {
     /// The next entry, or `None` after the last one. One request per thousand entries.
     ///
     /// # Errors
-    /// The page could not be fetched; calling again tries it again.
+    /// The page could not be fetched; calling again tries it again. The list has no end.
     pub async fn next(&mut self) -> Result<Option<T>, ApiError> {
         loop {
             if let Some(item) = self.ready.pop_front() {
@@ -176,6 +184,13 @@ impl<T: DeserializeOwned> Pages<'_, T> {
                 Cursor::End => return Ok(None),
             }
             let page: Page<T> = self.api.get(url).await?;
+            if let Some(next) = &page.next
+                && (self.met.len() >= MAX_PAGES || !self.met.insert(next.clone()))
+            {
+                let reason = format!("its list runs in a circle, or has more than {MAX_PAGES} pages");
+                let origin = Origin::of(&self.url).map_or_else(String::new, |origin| origin.to_string());
+                return Err(OutboundError::Unreadable { origin, reason }.into());
+            }
             self.ready = page.items.into();
             self.cursor = page.next.map_or(Cursor::End, Cursor::After);
         }

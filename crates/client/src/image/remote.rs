@@ -231,7 +231,9 @@ impl fmt::Display for RemoteImage {
             return uri.fmt(f);
         }
         let plain = Registry::parse(&self.registry.to_string());
-        let with_scheme = plain.as_ref() != Ok(&self.registry);
+        // A host may be called `image`, and have a port.
+        let with_scheme =
+            plain.as_ref() != Ok(&self.registry) || ImageUri::is_uri(&self.as_docker_url(false));
         f.pad(&self.as_docker_url(with_scheme))
     }
 }
@@ -248,6 +250,14 @@ mod tests {
 
     fn tag(name: &str) -> Tag {
         Tag::parse(name).unwrap()
+    }
+
+    #[test]
+    fn a_registry_that_is_called_as_our_scheme_is_written_with_its_own() {
+        let image = RemoteImage::external(ImageReference::parse("https://image:9/a/b:v1").unwrap());
+        assert_eq!(image.to_string(), "https://image:9/a/b:v1");
+        let other = RemoteImage::external(ImageReference::parse("https://images:9/a/b:v1").unwrap());
+        assert_eq!(other.to_string(), "images:9/a/b:v1");
     }
 
     #[test]

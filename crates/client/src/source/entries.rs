@@ -146,38 +146,60 @@ fn parse(mut source: Pieces, told: &mpsc::Sender<io::Result<Entry>>) -> io::Resu
 /// A reader that gives no more than is left to read, as long as there is a limit.
 struct Limited<R> {
     source: R,
-    left: Rc<Cell<Option<u64>>>,
+    state: Rc<State>,
+}
+
+/// What a reader and whoever reads have in common.
+#[derive(Default)]
+struct State {
+    left: Cell<Option<u64>>,
+    /// Whether reading itself failed, or the limit was reached: the parser's own words are about a header.
+    failed: Cell<bool>,
 }
 
 impl<R: Read> Read for Limited<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let Some(left) = self.left.get() else { return self.source.read(buffer) };
+        let failed = |error| {
+            self.state.failed.set(true);
+            error
+        };
+        let Some(left) = self.state.left.get() else { return self.source.read(buffer).map_err(failed) };
         if left == 0 {
+            self.state.failed.set(true);
             return Err(io::Error::other(format!(
                 "the headers of a file in it have more than {MOST_HEADERS} bytes"
             )));
         }
         let most = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-        let read = self.source.read(buffer.get_mut(..most).unwrap_or_default())?;
-        self.left.set(Some(left - read as u64));
+        let read = self.source.read(buffer.get_mut(..most).unwrap_or_default()).map_err(failed)?;
+        self.state.left.set(Some(left - read as u64));
         Ok(read)
     }
 }
 
 fn walk(archive: impl Read, told: &mpsc::Sender<io::Result<Entry>>) -> io::Result<()> {
-    let left = Rc::new(Cell::new(None));
-    let mut archive = tar::Archive::new(Limited { source: archive, left: Rc::clone(&left) });
+    let state = Rc::new(State::default());
+    let mut archive = tar::Archive::new(Limited { source: archive, state: Rc::clone(&state) });
     let mut entries = archive.entries()?;
     let mut paths = 0;
     for count in 0.. {
         // What is read now is headers: bodies are read to their end below.
-        left.set(Some(MOST_HEADERS));
+        state.left.set(Some(MOST_HEADERS));
         let Some(entry) = entries.next() else { break };
-        left.set(None);
+        state.left.set(None);
         if count >= MOST_ENTRIES {
             return Err(io::Error::other(format!("it has more than {MOST_ENTRIES} entries")));
         }
-        let mut entry = entry?;
+        let mut entry = match entry {
+            // What the parser quotes of a header that is none is of no use to anybody.
+            Err(error) if error.kind() == io::ErrorKind::Other && !state.failed.get() => {
+                return Err(io::Error::other(match count {
+                    0 => "it is no tar archive, nor one packed by gzip or zstd".to_owned(),
+                    _ => format!("what follows its entry {count} is not how an archive goes on"),
+                }));
+            }
+            entry => entry?,
+        };
         whole_in_itself(&mut entry)?;
         let path = plain(&entry.path()?)?;
         paths += path.len();

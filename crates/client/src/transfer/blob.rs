@@ -16,7 +16,7 @@ use crate::progress::LayerReporter;
 const WORTH_RESUMING: u64 = 1024 * 1024;
 
 /// What is sent at once when larger bodies are refused: proxies commonly take 10 MB and more.
-const SMALL_BODY: u64 = 8 * 1024 * 1024;
+pub(super) const SMALL_BODY: u64 = 8 * 1024 * 1024;
 
 /// How a blob came to be there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,7 +167,7 @@ impl Target {
 }
 
 /// The first `size` bytes of a stream.
-fn limited(
+pub(super) fn limited(
     content: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
     size: u64,
 ) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {

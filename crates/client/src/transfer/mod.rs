@@ -10,6 +10,7 @@ mod blob;
 mod commit;
 mod copy;
 mod error;
+mod held;
 mod layout_archive;
 mod memory;
 mod preview;
@@ -19,6 +20,7 @@ mod push_engine;
 mod push_layout;
 mod reading;
 mod status;
+mod streamed;
 mod target;
 mod written;
 

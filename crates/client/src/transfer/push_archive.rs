@@ -3,16 +3,17 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use hythe_api::Part;
 use hythe_oci::{Algorithm, Digest, Hasher, ManifestKind, Reference, Tag, media_type};
-use hythe_remote::{Expected, Upload, chunks};
+use hythe_remote::{Expected, chunks};
 
+use super::held::Held;
 use super::memory::KnownBlob;
 use super::push_layout::{chosen, parse, push_document};
+use super::streamed::Streamed;
 use super::target::{PushOptions, Pushed, Tally};
 use super::written::{NamedLayer, manifest};
 use super::{Target, TransferError};
@@ -142,7 +143,7 @@ impl Push<'_> {
         body: Body,
     ) -> Result<Option<Placed>, TransferError> {
         let layer = self.layer(Some(blob.digest), None, Some(blob.size));
-        let body = Once::new(body.into_stream());
+        let body = Held::new(body.into_stream());
         let brought = self.target.bring(blob, |offset| body.from(offset), self.options, &layer).await?;
         self.tally.count(brought);
         let blob = NamedLayer { media_type, digest: blob.digest, size: blob.size };
@@ -157,7 +158,6 @@ impl Push<'_> {
         body: Body,
     ) -> Result<Option<Placed>, TransferError> {
         let layer = self.layer(None, None, Some(size));
-        let mut upload = self.target.heard(&layer).start_upload(&self.target.repository, None).await?;
         let (told, hash) = tokio::sync::oneshot::channel();
         let hashing = Hashing { hasher: Hasher::new(Algorithm::Sha256), told: Some(told) };
         let hashed =
@@ -168,12 +168,9 @@ impl Push<'_> {
                 hashing.hasher.update(&piece);
                 Ok(Some((piece, (body, hashing))))
             });
-        let meter = layer.uploading(0, Some(size));
-        let counted =
-            hashed.inspect(move |piece| meter.add(piece.as_ref().map_or(0, |piece| piece.len() as u64)));
-        upload.append_once(Some(size), counted).await?;
+        let streamed = self.target.stream_up(hashed.boxed(), Some(size), &layer).await?;
         let digest = hash.await.map_err(|_| TransferError::Invalid("A layer was cut short.".to_owned()))?;
-        self.close(upload, &layer, KnownBlob { digest, size }).await?;
+        self.close(streamed, &layer, KnownBlob { digest, size }).await?;
         Ok(Some(Placed { diff_id: None, blob: NamedLayer { media_type, digest, size } }))
     }
 
@@ -217,31 +214,26 @@ impl Push<'_> {
         compression: Compression,
         layer: &LayerReporter,
     ) -> Result<(crate::pack::Packed, NamedLayer), TransferError> {
-        let mut upload = self.target.heard(layer).start_upload(&self.target.repository, None).await?;
         let packing = pack(input, compression);
-        let meter = layer.uploading(0, None);
-        let counted = packing
-            .stream
-            .inspect(move |piece| meter.add(piece.as_ref().map_or(0, |piece| piece.len() as u64)));
-        upload.append_once(None, counted).await?;
+        let streamed = self.target.stream_up(packing.stream, None, layer).await?;
         let packed = packing
             .outcome
             .await
             .map_err(|_| TransferError::Invalid("A layer was not read to its end.".to_owned()))?;
         layer.known(Some(packed.digest), Some(packed.diff_id), Some(packed.size));
         let known = KnownBlob { digest: packed.digest, size: packed.size };
-        self.close(upload, layer, known).await?;
+        self.close(streamed, layer, known).await?;
         Ok((packed, named(compression.media_type(), known)))
     }
 
-    /// Closes an upload whose bytes are all there.
+    /// Closes an upload with its last bytes.
     async fn close(
         &mut self,
-        upload: Upload,
+        streamed: Streamed,
         layer: &LayerReporter,
         blob: KnownBlob,
     ) -> Result<(), TransferError> {
-        upload.finish(&blob.digest).await?;
+        streamed.finish(&blob.digest).await?;
         layer.done(blob.digest);
         self.tally.sent += 1;
         self.tally.sent_bytes += blob.size;
@@ -409,37 +401,5 @@ impl Drop for Hashing {
             let hasher = std::mem::replace(&mut self.hasher, Hasher::new(Algorithm::Sha256));
             let _ = told.send(hasher.finish());
         }
-    }
-}
-
-/// A stream that can be given out once, from its beginning: an archive is not read twice.
-#[derive(Clone)]
-struct Once {
-    stream: Arc<std::sync::Mutex<Option<Archive>>>,
-}
-
-impl Once {
-    fn new(stream: Archive) -> Self {
-        Self { stream: Arc::new(std::sync::Mutex::new(Some(stream))) }
-    }
-
-    fn from(&self, offset: u64) -> Archive {
-        let taken = self.stream.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        let Some(stream) = taken else {
-            let reason = "the archive was read once and cannot be read again: push again";
-            return stream::iter([Err(io::Error::other(reason))]).boxed();
-        };
-        if offset == 0 {
-            return stream;
-        }
-        // What an earlier push has sent is read over.
-        let mut skip = offset;
-        let rest = stream.try_filter_map(move |mut piece| {
-            let known = usize::try_from(skip).unwrap_or(usize::MAX).min(piece.len());
-            skip -= known as u64;
-            drop(piece.split_to(known));
-            std::future::ready(Ok((!piece.is_empty()).then_some(piece)))
-        });
-        rest.boxed()
     }
 }

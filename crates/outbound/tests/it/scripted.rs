@@ -175,6 +175,7 @@ fn read(reader: &mut impl BufRead, cut: &dyn Fn(&Seen) -> Option<usize>) -> Opti
     }
     let mut seen = Seen { method, target, headers, body: Vec::new() };
     if seen.header("transfer-encoding") == Some("chunked") {
+        let cut = cut(&seen);
         loop {
             let size = usize::from_str_radix(&read_line(reader)?, 16).unwrap();
             let mut chunk = vec![0; size];
@@ -184,6 +185,10 @@ fn read(reader: &mut impl BufRead, cut: &dyn Fn(&Seen) -> Option<usize>) -> Opti
                 return Some((seen, false));
             }
             seen.body.extend(chunk);
+            if let Some(cut) = cut.filter(|cut| *cut < seen.body.len()) {
+                seen.body.truncate(cut);
+                return Some((seen, true));
+            }
         }
     }
     let length: usize = seen.header("content-length").map_or(0, |length| length.parse().unwrap());

@@ -49,6 +49,23 @@ impl Fault {
     }
 }
 
+/// What is known of the body that was made last: one of an earlier request may still be read somewhere.
+#[derive(Default)]
+pub(crate) struct Latest<T>(Mutex<T>);
+
+impl<T: Default + Clone> Latest<T> {
+    pub(crate) fn get(&self) -> T {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Begins anew, for another body.
+    pub(crate) fn renew(&self) -> T {
+        let new = T::default();
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = new.clone();
+        new
+    }
+}
+
 /// `content`, ended by an error unless it has exactly `size` bytes (any number for `None`).
 pub(crate) fn watched(
     content: impl Stream<Item = io::Result<Bytes>> + Send + 'static,

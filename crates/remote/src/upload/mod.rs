@@ -8,6 +8,7 @@ mod content;
 mod mount;
 mod push;
 mod steps;
+mod unsized_body;
 
 use hythe_oci::{Algorithm, Digest, RepositoryName, Route};
 use hythe_outbound::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Url};

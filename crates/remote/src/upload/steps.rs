@@ -8,18 +8,18 @@ use hythe_oci::{ContentRange, Digest};
 use hythe_outbound::{Body, HeaderValue, Method, Request, Response, StatusCode, Url, header};
 
 use super::Upload;
-use super::content::{Fault, watched};
+use super::content::{Latest, watched};
 use crate::blob::USEFUL;
 use crate::retry::Attempts;
 use crate::{Refusal, RemoteError, content_range, location};
 
 /// A piece of the blob: its place, and where its bytes come from.
-struct Piece<'a, F> {
-    start: u64,
-    end: u64,
+pub(super) struct Piece<'a, F> {
+    pub(super) start: u64,
+    pub(super) end: u64,
     /// Whether the upload ends with it.
-    closes: bool,
-    content: &'a F,
+    pub(super) closes: bool,
+    pub(super) content: &'a F,
 }
 
 impl Upload {
@@ -66,43 +66,6 @@ impl Upload {
             }
         }
         Ok(self.confirmed)
-    }
-
-    /// Sends bytes that exist only once, and whose number need not be known. Answers how many bytes the
-    /// registry has now.
-    ///
-    /// # Errors
-    /// As [`Upload::append`], but nothing is sent again: after an error, [`Upload::offset`] tells what has
-    /// arrived.
-    pub async fn append_once(
-        &mut self,
-        size: Option<u64>,
-        content: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
-    ) -> Result<u64, RemoteError> {
-        let fault = Fault::default();
-        let sent = Sent::default();
-        let content = watched(sent.counting(content), size, fault.clone());
-        let request = Request::new(Method::PATCH, self.location.clone());
-        let request = match size {
-            Some(0) => return Ok(self.confirmed),
-            Some(size) => {
-                let end = self.after(size)?;
-                with_range(request, self.confirmed, end).body(Body::stream(size, content))
-            }
-            None => request.body(Body::unsized_stream(content)),
-        };
-        let answer = self.remote.signed_for_once(&self.scope, octets(request)).await;
-        let response = answer.map_err(|error| fault.take().map_or(error, RemoteError::Content))?;
-        if response.status() != StatusCode::ACCEPTED {
-            return Err(self.remote.refusal(response).await);
-        }
-        let end = self.after(sent.bytes())?;
-        self.took(&response, end)?;
-        if self.confirmed < end {
-            let problem = "it accepted a piece of an upload and kept only a part of it";
-            return Err(self.remote.protocol(problem));
-        }
-        Ok(end)
     }
 
     /// Asks the registry how many bytes it has; the upload goes on from there.
@@ -204,14 +167,14 @@ impl Upload {
         Ok(Piece { start: self.confirmed, end: self.after(size)?, closes, content })
     }
 
-    fn after(&self, size: u64) -> Result<u64, RemoteError> {
+    pub(super) fn after(&self, size: u64) -> Result<u64, RemoteError> {
         self.confirmed.checked_add(size).ok_or_else(|| {
             RemoteError::Content(io::Error::other("the upload would be longer than any blob can be"))
         })
     }
 
     /// Sends what the registry lacks of a piece.
-    async fn send_piece<F, S>(
+    pub(super) async fn send_piece<F, S>(
         &self,
         method: Method,
         target: Url,
@@ -221,7 +184,7 @@ impl Upload {
         F: Fn(u64) -> S + Send + Sync,
         S: Stream<Item = io::Result<Bytes>> + Send + 'static,
     {
-        let fault = Fault::default();
+        let fault = Latest::default();
         let (from, size) = (self.confirmed, piece.end - self.confirmed);
         // A whole blob in one PUT is no chunk, and old registries know no range there.
         let ranged = size > 0 && (method == Method::PATCH || from > 0);
@@ -231,16 +194,16 @@ impl Upload {
             if size == 0 {
                 return request;
             }
-            let content = watched((piece.content)(from - piece.start), Some(size), fault.clone());
+            let content = watched((piece.content)(from - piece.start), Some(size), fault.renew());
             request.body(Body::stream(size, content))
         };
         let answer = self.remote.attempt(&self.scope, &target, &build).await;
-        answer.map_err(|error| fault.take().map_or(error, RemoteError::Content))
+        answer.map_err(|error| fault.get().take().map_or(error, RemoteError::Content))
     }
 
     /// Takes over what the registry says after a success: where the session is now, and how much it has.
     /// Without a word on that, it has all that was sent.
-    fn took(&mut self, response: &Response, end: u64) -> Result<(), RemoteError> {
+    pub(super) fn took(&mut self, response: &Response, end: u64) -> Result<(), RemoteError> {
         self.follow(response)?;
         self.confirmed = match response.header(&header::RANGE) {
             None => end,
@@ -257,7 +220,7 @@ impl Upload {
     }
 
     /// A refusal that says where the upload stands is no end, if that is another place than where we went on.
-    async fn go_on_after_refusal<F>(
+    pub(super) async fn go_on_after_refusal<F>(
         &mut self,
         response: Response,
         piece: &Piece<'_, F>,
@@ -288,7 +251,7 @@ impl Upload {
     }
 
     /// After a break nobody knows what arrived: the registry is asked.
-    async fn go_on_after_break<F>(
+    pub(super) async fn go_on_after_break<F>(
         &mut self,
         error: RemoteError,
         piece: &Piece<'_, F>,
@@ -356,13 +319,13 @@ impl Upload {
         Ok(())
     }
 
-    fn went_back(&self, confirmed: u64) -> RemoteError {
+    pub(super) fn went_back(&self, confirmed: u64) -> RemoteError {
         let registry = self.remote.origin().to_string();
         RemoteError::WentBack { registry, confirmed, stands: self.confirmed }
     }
 }
 
-fn octets(request: Request) -> Request {
+pub(super) fn octets(request: Request) -> Request {
     request.header(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"))
 }
 
@@ -373,26 +336,5 @@ fn with_range(request: Request, from: u64, end: u64) -> Request {
     match range {
         Some(range) => request.header(header::CONTENT_RANGE, range),
         None => request,
-    }
-}
-
-/// Counts what a source has yielded.
-#[derive(Clone, Default)]
-struct Sent(std::sync::Arc<std::sync::atomic::AtomicU64>);
-
-impl Sent {
-    fn counting(
-        &self,
-        content: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
-    ) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
-        let counter = self.clone();
-        futures_util::StreamExt::inspect(content, move |chunk| {
-            let length = chunk.as_ref().map_or(0, Bytes::len) as u64;
-            counter.0.fetch_add(length, std::sync::atomic::Ordering::Relaxed);
-        })
-    }
-
-    fn bytes(&self) -> u64 {
-        self.0.load(std::sync::atomic::Ordering::Relaxed)
     }
 }

@@ -1,5 +1,6 @@
 //! Uploads that break off: what arrived is not sent again, and what was lost is begun anew.
 
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use bytes::Bytes;
@@ -33,6 +34,32 @@ async fn a_piece_that_breaks_off_goes_on_where_the_registry_stands() {
     assert_eq!(session.stored().as_deref(), Some(HELLO));
     assert_eq!(methods(&registry), ["POST", "PATCH", "GET", "PATCH", "PUT"]);
     assert_eq!(registry.seen()[3].body, b"o world", "nothing is sent twice");
+}
+
+#[tokio::test]
+async fn bytes_without_a_known_end_go_on_where_the_registry_stands() {
+    let session = Session::new(Location::Relative);
+    let script = session.clone();
+    let registry = Scripted::start_cutting(once("PATCH", 4), move |request| script.answer(request));
+    let mut upload = started(&registry).await;
+    let (_, content) = hello(0, 11);
+    assert_eq!(upload.append_unsized(content).await.unwrap(), 11);
+    upload.finish(&digest(HELLO)).await.unwrap();
+    assert_eq!(session.stored().as_deref(), Some(HELLO));
+    assert_eq!(methods(&registry), ["POST", "PATCH", "GET", "PATCH", "PATCH", "PUT"]);
+    // What broke off may still be on its way: the next request says where it lies.
+    assert_eq!(registry.seen()[3].header("content-range"), Some("4-10"));
+    // What cannot be read again is told as such.
+    let session = Session::new(Location::Relative);
+    let script = session.clone();
+    let registry = Scripted::start_cutting(once("PATCH", 4), move |request| script.answer(request));
+    let mut upload = started(&registry).await;
+    let gone = |offset| {
+        let first = if offset == 0 { Ok(Bytes::from_static(HELLO)) } else { Err(io::Error::other("gone")) };
+        stream::iter([first])
+    };
+    let error = upload.append_unsized(gone).await.unwrap_err();
+    assert!(matches!(&error, RemoteError::Content(cause) if cause.to_string() == "gone"), "{error}");
 }
 
 #[tokio::test]
@@ -88,12 +115,8 @@ async fn a_token_that_ends_between_pieces_is_renewed() {
         let (size, content) = hello(from, to);
         upload.append(size, content).await.unwrap();
     }
-    // What exists once cannot be sent twice, but the way is free afterwards.
-    let once = || stream::iter([Ok(Bytes::from_static(&HELLO[6..]))]);
-    let refused = upload.append_once(Some(5), once()).await.unwrap_err();
-    assert!(refused.is_denied(), "{refused}");
-    assert_eq!(upload.offset().await.unwrap(), 6);
-    assert_eq!(upload.append_once(Some(5), once()).await.unwrap(), 11);
+    let (_, content) = hello(6, 11);
+    assert_eq!(upload.append_unsized(content).await.unwrap(), 11);
     upload.finish(&digest(HELLO)).await.unwrap();
     assert_eq!(session.stored().as_deref(), Some(HELLO));
 }

@@ -45,8 +45,8 @@ async fn everything_that_a_client_does() {
     let location = upload.location().to_string();
     let mut upload = remote.resume_upload(&repository(), &location).await.unwrap();
     assert_eq!(upload.confirmed(), 1_000_000);
-    let once = futures_util::stream::iter([Ok(layer.slice(1_000_000..2_000_000))]);
-    assert_eq!(upload.append_once(None, once).await.unwrap(), 2_000_000);
+    let unsized_piece = in_memory(layer.slice(1_000_000..2_000_000));
+    assert_eq!(upload.append_unsized(unsized_piece).await.unwrap(), 2_000_000);
     upload.finish_with(&digest(&layer), 1_000_000, in_memory(layer.slice(2_000_000..))).await.unwrap();
     remote.push_blob(&repository(), &digest(&config), 2, in_memory(config.clone())).await.unwrap();
     let given_up = remote.start_upload(&repository(), None).await.unwrap();

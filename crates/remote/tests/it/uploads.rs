@@ -103,13 +103,13 @@ async fn a_piece_smaller_than_the_registry_takes_is_not_sent() {
 }
 
 #[tokio::test]
-async fn bytes_that_exist_once_are_sent_in_chunks_and_counted() {
+async fn bytes_without_a_known_end_are_sent_in_chunks_and_counted() {
     let session = Session::new(Location::Relative);
     let script = session.clone();
     let registry = Scripted::start(move |request| script.answer(request));
     let mut upload = started(&registry).await;
-    let pieces = stream::iter([Ok(Bytes::from_static(&HELLO[..5])), Ok(Bytes::from_static(&HELLO[5..]))]);
-    assert_eq!(upload.append_once(None, pieces).await.unwrap(), 11);
+    let pieces = |_| stream::iter([Ok(Bytes::from_static(&HELLO[..5])), Ok(Bytes::from_static(&HELLO[5..]))]);
+    assert_eq!(upload.append_unsized(pieces).await.unwrap(), 11);
     assert_eq!(registry.seen()[1].header("transfer-encoding"), Some("chunked"));
     upload.finish(&digest(HELLO)).await.unwrap();
     assert_eq!(session.stored().as_deref(), Some(HELLO));

@@ -3,6 +3,7 @@
 mod awkward;
 mod copies;
 mod engines;
+mod failures;
 mod hostile_archive;
 mod hostile_registry;
 mod images;

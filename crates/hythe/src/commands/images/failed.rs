@@ -1,6 +1,7 @@
 //! What a failed transfer means for the person and the exit code.
 
 use hythe_client::transfer::TransferError;
+use hythe_oci::ErrorCode;
 use hythe_outbound::OutboundError;
 use hythe_remote::RemoteError;
 
@@ -30,6 +31,10 @@ pub(super) fn failed(error: RemoteError) -> Failure {
             failure.hint("--ca FILE or HYTHE_CA names the authority that signed it")
         }
         (_, Exit::Unreachable) => failure.hint("check that the registry runs and that its name is right"),
+        // Who is known and not allowed need not sign in, but may not be who they think.
+        (RemoteError::Refused(refusal), Exit::Refused) if refusal.has_code(ErrorCode::Denied) => {
+            failure.hint("`hythe whoami` tells who you are there, and `hythe login` makes you somebody else")
+        }
         (_, Exit::Refused) if error.status() == Some(401) => {
             failure.hint("run `hythe login --server URL --username NAME`, or log in with docker or podman")
         }

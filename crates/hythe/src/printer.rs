@@ -172,6 +172,16 @@ pub(crate) fn counted(number: usize, one: &str) -> String {
     if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
 }
 
+/// A moment (RFC 3339) as people read it: without the parts of a second.
+pub(crate) fn moment(text: &str) -> String {
+    match text.split_once('.') {
+        Some((seconds, rest)) => {
+            format!("{seconds}{}", rest.trim_start_matches(|letter: char| letter.is_ascii_digit()))
+        }
+        None => text.to_owned(),
+    }
+}
+
 /// Whether somebody sits there who can answer a question.
 pub(crate) fn is_attended() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
@@ -222,6 +232,12 @@ mod tests {
         let value = serde_json::json!({ "name": "lab/app", "tags": ["v1", "0123", "true"], "digest": null, "size": 7 });
         let text = serde_saphyr::to_string(&value).unwrap();
         assert_eq!(text, "digest: null\nname: lab/app\nsize: 7\ntags:\n- v1\n- \"0123\"\n- \"true\"\n");
+    }
+
+    #[test]
+    fn a_moment_is_told_to_the_second() {
+        assert_eq!(super::moment("2026-01-02T03:04:05.678901Z"), "2026-01-02T03:04:05Z");
+        assert_eq!(super::moment("2026-01-02T03:04:05+01:00"), "2026-01-02T03:04:05+01:00");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::Deleted;
 use super::session::{Session, refused};
 use crate::arguments::{Days, MemberCommand, ProjectCommand};
 use crate::failure::Failure;
-use crate::printer::Printer;
+use crate::printer::{Printer, moment};
 
 const HEADERS: &[&str] = &["name", "visibility", "your role", "untagged kept", "created"];
 
@@ -94,7 +94,7 @@ fn row(project: &Project) -> Vec<String> {
         visibility_word(project.visibility).to_owned(),
         project.role.map(role_word).unwrap_or_default().to_owned(),
         project.untagged_days.map_or_else(|| "for ever".to_owned(), |days| format!("{days} days")),
-        project.created.clone(),
+        moment(&project.created),
     ]
 }
 

@@ -11,7 +11,7 @@ use super::Deleted;
 use super::session::{Session, refused};
 use crate::arguments::{RepositoryArguments, RepositoryCommand};
 use crate::failure::{Exit, Failure};
-use crate::printer::{Printer, counted, is_attended};
+use crate::printer::{Printer, counted, is_attended, moment};
 
 /// What `repo create` says to programs.
 #[derive(Serialize)]
@@ -61,7 +61,7 @@ pub(super) async fn run(command: RepositoryCommand, printer: Printer) -> Result<
                 vec![
                     repository.name.to_string(),
                     repository.manifests.to_string(),
-                    repository.updated.clone(),
+                    moment(&repository.updated),
                 ]
             });
             printer.table(&repositories, &["name", "manifests", "updated"], rows)

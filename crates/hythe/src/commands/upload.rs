@@ -6,7 +6,7 @@ use super::Deleted;
 use super::session::{Session, refused};
 use crate::arguments::UploadCommand;
 use crate::failure::Failure;
-use crate::printer::Printer;
+use crate::printer::{Printer, moment};
 
 pub(super) async fn run(command: UploadCommand, printer: Printer) -> Result<(), Failure> {
     match command {
@@ -20,8 +20,8 @@ pub(super) async fn run(command: UploadCommand, printer: Printer) -> Result<(), 
                     upload.repository.to_string(),
                     upload.user.to_string(),
                     upload.received.to_string(),
-                    upload.started.clone(),
-                    upload.expires.clone(),
+                    moment(&upload.started),
+                    moment(&upload.expires),
                 ]
             });
             printer.table(&uploads, &["id", "repository", "user", "bytes", "started", "expires"], rows)

@@ -94,6 +94,7 @@ fn what_a_registry_does_not_remove_is_named() {
     stranger.push_image("lab/app", "c", &other);
     let name = |tag: &str| format!("{}/lab/app:{tag}", registry.host());
     exits(hythe().run(&["rm", &name("a")]), 1).says("removes no tag by itself").says(&one.manifest.digest());
+    exits(hythe().run(&["rm", &name("a"), &name("b")]), 1).says("None of the 2 could be removed");
     // One goes whole, one cannot go alone: both are said.
     let outcome = exits(hythe().run(&["rm", &name("a"), &name("c"), "--untagged", "-o", "json"]), 1);
     let told = json(&outcome);

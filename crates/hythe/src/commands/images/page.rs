@@ -63,7 +63,12 @@ pub(super) fn page(name: &str, info: &ImageInfo, width: Option<usize>) -> String
     }
     if !info.referrers.is_empty() {
         let rows = info.referrers.iter().map(|referrer| {
-            vec![kind(referrer), size(referrer.size), digest(&referrer.digest), subject(info, referrer)]
+            vec![
+                kind(referrer, width),
+                size(referrer.size),
+                digest(&referrer.digest),
+                subject(info, referrer),
+            ]
         });
         sections.push(section("Refers to it", &["type", "size", "digest", "about"], rows));
     }
@@ -180,8 +185,13 @@ fn compression(compression: LayerCompression, media_type: &str) -> String {
     }
 }
 
-fn kind(referrer: &Referrer) -> String {
+/// What a referrer is; on a narrow terminal without the word that begins nearly all of them.
+fn kind(referrer: &Referrer, width: Option<usize>) -> String {
     let kind = referrer.artifact_type.as_deref().map_or_else(|| NOTHING.to_owned(), visible);
+    let kind = match kind.strip_prefix("application/") {
+        Some(short) if width.is_some_and(|width| width < ROOMY) => short.to_owned(),
+        _ => kind,
+    };
     match referrer.found_by {
         FoundBy::Index => format!("{kind} (in the index)"),
         _ => kind,

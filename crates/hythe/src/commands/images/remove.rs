@@ -109,8 +109,12 @@ pub(in crate::commands) async fn remove(arguments: RemoveArguments, printer: Pri
     for failed in &told.failed {
         printer.warn(&format!("{} was not removed: {}", failed.entry.name(), failed.reason));
     }
-    let (failed, all) = (told.failed.len(), told.failed.len() + told.removed.len());
-    Err(Failure::new(failure.exit(), format!("{failed} of {all} could not be removed; the others are gone")))
+    let (failed, gone) = (told.failed.len(), told.removed.len());
+    let sentence = match gone {
+        0 => format!("None of the {failed} could be removed"),
+        _ => format!("{failed} of {} could not be removed; the others are gone", failed + gone),
+    };
+    Err(Failure::new(failure.exit(), sentence))
 }
 
 /// Finds everything that is to go.

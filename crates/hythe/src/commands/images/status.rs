@@ -7,7 +7,7 @@ use super::Place;
 use super::failed::transfer_failed;
 use crate::arguments::{ImageArguments, WaitArguments};
 use crate::failure::{Exit, Failure};
-use crate::printer::Printer;
+use crate::printer::{self, Printer};
 
 pub(in crate::commands) async fn status(arguments: ImageArguments, printer: Printer) -> Result<(), Failure> {
     let place = Place::open(arguments.registry)?;
@@ -33,6 +33,7 @@ fn late(image: &RemoteImage, status: &ImageStatus) -> Failure {
 }
 
 fn told(status: &ImageStatus, printer: Printer) -> Result<(), Failure> {
+    let width = printer::width();
     let rows = status.places.iter().map(|place| {
         let word = match place.status {
             Readiness::Ready => "ready",
@@ -42,7 +43,7 @@ fn told(status: &ImageStatus, printer: Printer) -> Result<(), Failure> {
             place.place.clone(),
             word.to_owned(),
             format!("{} %", place.percent),
-            status.digest.to_string(),
+            super::page::fitting(&status.digest, width),
             place.reason.clone().unwrap_or_default(),
         ]
     });

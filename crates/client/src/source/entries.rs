@@ -5,7 +5,7 @@
 
 use std::cell::Cell;
 use std::io::{self, Read};
-use std::path::{Component, Path};
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use futures_util::{StreamExt as _, stream};
 use tokio::sync::mpsc;
 
 use super::DOCUMENT_BYTES;
+use super::paths::{plain, resolved};
 
 /// The pieces in which content is handed over.
 const PIECE: usize = 256 * 1024;
@@ -313,41 +314,6 @@ fn piece(entry: &mut impl Read, size: u64) -> io::Result<Bytes> {
     let mut piece = Vec::with_capacity(PIECE.min(usize::try_from(size).unwrap_or(PIECE)));
     entry.take(PIECE as u64).read_to_end(&mut piece)?;
     Ok(piece.into())
-}
-
-/// A path in an archive: relative and without `..`; a leading `./` is left out.
-fn plain(path: &Path) -> io::Result<String> {
-    let mut parts = Vec::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::Normal(part) => {
-                parts.push(part.to_str().ok_or_else(|| io::Error::other("a path in it is no text"))?);
-            }
-            Component::RootDir | Component::ParentDir | Component::Prefix(_) => {
-                return Err(io::Error::other(format!("the path {:?} in it leads out of it", path.display())));
-            }
-        }
-    }
-    Ok(parts.join("/"))
-}
-
-/// The target of a link: `..` is resolved, but not beyond the root of the archive.
-fn resolved(path: &Path) -> io::Result<String> {
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::Normal(part) => {
-                parts.push(part.to_str().ok_or_else(|| io::Error::other("a link in it is no text"))?);
-            }
-            Component::ParentDir if parts.pop().is_some() => {}
-            _ => {
-                return Err(io::Error::other(format!("the link {:?} in it leads out of it", path.display())));
-            }
-        }
-    }
-    Ok(parts.join("/"))
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod beneath;
 mod entries;
 mod error;
 mod layout;
+mod paths;
 mod platform;
 
 pub(crate) use archive::{ArchiveImage, ArchiveIndex, refused};

@@ -234,9 +234,16 @@ struct Plan {
 
 impl Plan {
     fn removals(mut self) -> Vec<Removal> {
-        let nameless = |digest: &Digest| self.tags_of(digest).all(|tag| self.names.contains(tag));
-        let mut spare: BTreeSet<Digest> =
-            self.may_go.iter().filter(|digest| nameless(digest)).copied().collect();
+        let mut by_image: BTreeMap<Digest, Vec<Tag>> = BTreeMap::new();
+        for (tag, named) in &self.named {
+            by_image.entry(named.digest).or_default().push(tag.clone());
+        }
+        let tags_of = |digest: &Digest| by_image.get(digest).map(Vec::as_slice).unwrap_or_default();
+        let stay = |digest: &Digest| {
+            tags_of(digest).iter().filter(|tag| !self.names.contains(*tag)).cloned().collect::<Vec<_>>()
+        };
+        let mut spare = std::mem::take(&mut self.may_go);
+        spare.retain(|digest| stay(digest).is_empty());
         let mut held: HashMap<Digest, BTreeSet<Tag>> = HashMap::new();
         for (tag, named) in &self.named {
             if !self.whole.contains(&named.digest) && !spare.contains(&named.digest) {
@@ -248,37 +255,33 @@ impl Plan {
         spare.retain(|digest| !held.contains_key(digest));
         self.whole.append(&mut spare);
         let part_of = |digest: &Digest| held.get(digest).into_iter().flatten().cloned().collect::<Vec<_>>();
-        let mut removals: Vec<Removal> = self
-            .names
-            .iter()
-            .filter_map(|tag| Some((tag, self.named.get(tag)?.digest)))
-            .filter(|(_, digest)| !self.whole.contains(digest))
-            .map(|(tag, digest)| Removal {
-                digest,
+        let mut removals = Vec::new();
+        for (digest, tags) in &by_image {
+            let going: Vec<_> = tags.iter().filter(|tag| self.names.contains(*tag)).collect();
+            if going.is_empty() || self.whole.contains(digest) {
+                continue;
+            }
+            let (kept, part_of) = (stay(digest), part_of(digest));
+            removals.extend(going.into_iter().map(|tag| Removal {
+                digest: *digest,
                 tags: vec![tag.clone()],
                 whole: false,
-                kept: self.tags_of(&digest).filter(|tag| !self.names.contains(*tag)).cloned().collect(),
-                part_of: part_of(&digest),
-            })
-            .collect();
-        removals.sort_by_key(|removal| removal.digest);
+                kept: kept.clone(),
+                part_of: part_of.clone(),
+            }));
+        }
         // What holds more cannot be held by what holds less.
         let size = |digest: &Digest| self.below.get(digest).map_or(0, HashSet::len);
         let mut whole: Vec<Digest> = self.whole.iter().copied().collect();
         whole.sort_by_key(|digest| Reverse(size(digest)));
         removals.extend(whole.into_iter().map(|digest| Removal {
             digest,
-            tags: self.tags_of(&digest).cloned().collect(),
+            tags: tags_of(&digest).to_vec(),
             whole: true,
             kept: Vec::new(),
             part_of: part_of(&digest),
         }));
         removals
-    }
-
-    /// The names of an image, sorted.
-    fn tags_of(&self, digest: &Digest) -> impl Iterator<Item = &Tag> {
-        self.named.iter().filter(move |(_, named)| named.digest == *digest).map(|(tag, _)| tag)
     }
 }
 

@@ -152,6 +152,7 @@ pub(crate) struct LoadArguments {
     pub(crate) file: String,
     /// Where to: `docker:[NAME]`, `podman:[NAME]` or `containerd:[NAME]`, or an image of a registry, `PROJECT/NAME:TAG`
     /// [default: the engine that runs here, under the names in the archive].
+    #[arg(id = "remote", value_name = "NAME")]
     pub(crate) name: Option<LocalSource>,
     /// Load this part of a multi-platform layout alone [default: an engine gets this machine's, a registry all].
     #[arg(long, value_name = "OS/ARCH")]
@@ -237,7 +238,7 @@ pub(crate) struct InfoArguments {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct RemoveArguments {
     /// `PROJECT/NAME:TAG` removes this name alone; `PROJECT/NAME@sha256:…` the image with all its names. Any number.
-    #[arg(required = true, value_name = "IMAGE")]
+    #[arg(id = "image", required = true, value_name = "IMAGE")]
     pub(crate) images: Vec<String>,
     /// Remove every tag of the repository `PROJECT/NAME`.
     #[arg(long)]

@@ -99,9 +99,19 @@ fn a_saved_image_is_loaded_by_everybody() {
     local.run(&["save", "docker:renamed:v2", text(&again)]).ok();
     local.run(&["load", text(&again), "lab/engine:v1"]).ok();
     exits(local.run(&["save", "docker:no-such:v1", text(&again)]), 5);
-    if let Some(ctr) = tools::ctr() {
-        ctr.run(&["images", "import", text(&file)]).ok().says("saved:v1");
+    let Some(ctr) = tools::ctr() else { return };
+    ctr.run(&["images", "import", text(&file)]).ok().says("saved:v1");
+    // The same through containerd, by our own hand; it knows images by their full names.
+    let contained = admin_of(&server)
+        .env("CONTAINERD_ADDRESS", docker.containerd_socket())
+        .env("CONTAINERD_NAMESPACE", format!("hythe-load-{}", std::process::id()));
+    for from in [&file, &folder] {
+        let told = json(&contained.run(&["load", text(from), "containerd:contained:v4", "-o", "json"]).ok());
+        assert_eq!(told["images"], serde_json::json!(["docker.io/library/contained:v4"]));
     }
+    let again = folder.with_extension("containerd.tar");
+    contained.run(&["save", "containerd:contained:v4", text(&again)]).ok();
+    contained.run(&["load", text(&again), "lab/contained:v1"]).ok().says(&image.manifest.digest());
 }
 
 #[test]

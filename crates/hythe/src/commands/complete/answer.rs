@@ -34,7 +34,7 @@ fn kind(path: &str, argument: &str) -> Option<Kind> {
         ("tags", "image") => Wanted::Repository,
         (_, "image" | "from" | "remote") | ("copy", "to") => Wanted::Image,
         // What is created has no name yet, so `name` stands for something only here.
-        ("show" | "set" | "delete", "name") | (_, "of") => Wanted::Anything,
+        ("show" | "set" | "delete" | "rm", "name") | (_, "of") => Wanted::Anything,
         (_, "project") => Wanted::Project,
         _ => return None,
     };

@@ -278,6 +278,9 @@ pub(crate) struct TagArguments {
 pub(crate) struct WaitArguments {
     /// The image, with a digest to wait for exactly that one.
     pub(crate) image: String,
+    /// Until it can be pulled, which is what is waited for without this as well.
+    #[arg(long = "ready")]
+    pub(crate) _ready: bool,
     /// How long to wait: `90`, `90s`, `5m`, `2h`.
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = duration)]
     pub(crate) timeout: Duration,

@@ -36,7 +36,7 @@ const ALL: &[Example] = &[
     ),
     example("Give an image a second name", "hythe tag lab/solver:v2 stable"),
     example("Tell whether an image can be pulled", "hythe status lab/solver:v2"),
-    example("Wait for an image before a job starts", "hythe wait lab/solver:v2 --timeout 5m"),
+    example("Wait for an image before a job starts", "hythe wait --ready lab/solver:v2 --timeout 5m"),
     example("Run a registry", "hythe serve --data-dir /srv/hythe --listen 0.0.0.0:5000"),
     example("Check a configuration before it is used", "hythe config check /etc/hythe/hythe.toml"),
     example(

@@ -49,12 +49,13 @@ enum Found {
 }
 
 impl Kept {
-    fn take(&mut self, piece: Bytes) {
+    fn take(&mut self, piece: &[u8]) {
         if piece.is_empty() {
             return;
         }
         self.end = self.end.saturating_add(piece.len() as u64);
-        self.pieces.push_back(piece);
+        // A piece may be the little that is left of a large buffer, which would be kept with it.
+        self.pieces.push_back(Bytes::copy_from_slice(piece));
         while let Some(oldest) = self.pieces.front()
             && self.end - self.first - oldest.len() as u64 >= KEPT
         {
@@ -141,7 +142,7 @@ impl Held {
         };
         match read {
             Ok(Some(piece)) => {
-                self.kept().take(piece);
+                self.kept().take(&piece);
                 Ok(true)
             }
             Ok(None) => {
@@ -191,6 +192,18 @@ mod tests {
         assert_eq!(read(&held, 0, 99).await.unwrap().len(), 12);
         assert_eq!(read(&held, 11, 99).await.unwrap(), [3]);
         assert_eq!(read(&held, 12, 99).await.unwrap(), [0; 0]);
+    }
+
+    #[tokio::test]
+    async fn all_of_it_goes_by_however_long() {
+        let held = held(90, 1 << 20);
+        assert_eq!(held.fill(KEPT / 2 - 1).await.unwrap(), KEPT / 2);
+        let mut reader = Box::pin(held.from(0));
+        let mut size = 0;
+        while let Some(piece) = reader.try_next().await.unwrap() {
+            size += piece.len();
+        }
+        assert_eq!(size, 90 << 20);
     }
 
     #[tokio::test]

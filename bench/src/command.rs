@@ -5,9 +5,14 @@ use std::fs::File;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use wait4::Wait4 as _;
+
+/// How often memory is looked at.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// What one run of a client cost.
 #[derive(Clone, Debug, Default)]
@@ -16,7 +21,7 @@ pub(crate) struct Ran {
     pub(crate) wall: f64,
     /// Seconds of the client's CPU, its children included.
     pub(crate) cpu: f64,
-    /// The most memory of its own it had at once, MiB.
+    /// The most memory that was resident at once, MiB.
     pub(crate) peak: f64,
     /// Standard output.
     pub(crate) output: String,
@@ -65,14 +70,50 @@ fn end_of(
     command.stderr(File::create(log).expect("the folder of the bench is writable"));
     let begin = Instant::now();
     let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
+    let watch = Watch::of(child.id());
     meanwhile(&mut child);
     let used = child.wait4().expect("a started program ends");
     let wall = begin.elapsed().as_secs_f64();
-    #[expect(clippy::cast_precision_loss, reason = "memory of a client is less than 2^53 bytes")]
-    let peak = used.rusage.maxrss as f64 / f64::from(1 << 20);
+    let peak = watch.peak();
     let cpu = (used.rusage.utime + used.rusage.stime).as_secs_f64();
     let output = std::fs::read_to_string(output).unwrap_or_default();
     (Ran { wall, cpu, peak, output }, used.status)
+}
+
+/// Looks again and again at the most memory a process has had. What the kernel tells of it at its end is no less than the
+/// memory of whoever started it.
+struct Watch {
+    ended: Sender<()>,
+    seen: JoinHandle<f64>,
+}
+
+impl Watch {
+    fn of(process: u32) -> Self {
+        let (ended, end) = channel::<()>();
+        let seen = std::thread::spawn(move || {
+            let mut peak = 0.0;
+            while end.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
+                // It has none any more once it has ended.
+                peak = peak_of(process).unwrap_or(peak);
+            }
+            peak
+        });
+        Self { ended, seen }
+    }
+
+    /// In MiB, as it was a moment before the end.
+    fn peak(self) -> f64 {
+        drop(self.ended);
+        self.seen.join().expect("the watch does not panic")
+    }
+}
+
+/// The most memory that was resident in a process since it became the program that it is, MiB.
+pub(crate) fn peak_of(process: u32) -> Option<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: u32 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(f64::from(kibibytes) / 1024.0)
 }
 
 /// A program by name: where `HYTHE_TESTBED_BIN` or the test bed's folder has it, or in `PATH`.

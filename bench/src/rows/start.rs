@@ -2,7 +2,6 @@
 //! with each line, and a shell with each tabulator.
 
 use std::fs;
-use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -11,6 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::pipe::{PipeFlags, pipe_with};
 
+use crate::command::peak_of;
 use crate::http::Connection;
 use crate::registry::{INDEX, empty_index, put_manifest};
 use crate::servers::{PASSWORD, Place, basic, hythe, program};
@@ -159,15 +159,10 @@ fn fill(pipe: &OwnedFd) {
 fn waiting(child: &mut Child) -> f64 {
     let folder = format!("/proc/{}", child.id());
     let begin = Instant::now();
-    let told = |name: &str| fs::read_to_string(format!("{folder}/{name}"));
-    while !told("wchan").is_ok_and(|place| place.contains("pipe")) {
+    let sleeps_in = || fs::read_to_string(format!("{folder}/wchan"));
+    while !sleeps_in().is_ok_and(|place| place.contains("pipe")) {
         assert!(begin.elapsed() < Duration::from_secs(10), "a program prints");
         std::thread::sleep(Duration::from_millis(1));
     }
-    let peak = told("status").and_then(|status| {
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let number = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u32>().ok());
-        number.ok_or_else(|| io::Error::other("no peak is told"))
-    });
-    f64::from(peak.expect("the kernel tells the peak of a process that waits")) / 1024.0
+    peak_of(child.id()).expect("the kernel tells the peak of a process that waits")
 }

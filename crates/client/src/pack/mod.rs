@@ -3,18 +3,23 @@
 //! Invariants: the output depends on the input and the kind of compression alone, never on the number of threads or on
 //! how the input arrived in pieces; memory is bounded by a few blocks, whatever the layer's size.
 
+mod ahead;
 mod deflate;
+mod spare;
 mod zstd;
 
 use std::io;
 use std::num::NonZeroUsize;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use flate2::Crc;
 use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use hythe_oci::{Algorithm, Digest, Hasher, media_type};
 use tokio::sync::oneshot;
+
+use ahead::ahead;
+use spare::{Spare, kept};
 
 /// Input of one independent piece of work. Larger ones compress a little better, smaller ones need less memory.
 const BLOCK: usize = 1024 * 1024;
@@ -81,17 +86,19 @@ pub fn pack(
             None => Ok(None),
         }
     });
+    // Reading and summing up, compressing, and what becomes of the output go on side by side.
+    let blocks = ahead(blocks, 1);
     let packed = match compression {
-        Compression::Gzip => gzip(blocks, threads).boxed(),
-        Compression::Zstd => zstd::packed(blocks.boxed(), threads),
+        Compression::Gzip => ahead(gzip(blocks, threads), 1).boxed(),
+        Compression::Zstd => ahead(zstd::packed(blocks.boxed(), threads), 1).boxed(),
     };
     let output = Output { hasher: Hasher::new(Algorithm::Sha256), size: 0, told: Some(told) };
     let stream = stream::try_unfold((packed, output), |(mut pieces, output)| async move {
         let Some(piece) = pieces.try_next().await? else { return Ok::<_, io::Error>(None) };
         let output = output.pass(&piece).await?;
-        Ok(Some((piece.bytes, (pieces, output))))
+        Ok(Some((stream::iter(piece.bytes.into_iter().map(Ok)), (pieces, output))))
     });
-    Packing { stream: stream.try_filter(|bytes| std::future::ready(!bytes.is_empty())).boxed(), outcome }
+    Packing { stream: stream.try_flatten().boxed(), outcome }
 }
 
 /// What is left to do with a part of the input.
@@ -110,7 +117,7 @@ struct End {
 
 /// A part of the output, and behind the last one what the input was.
 struct Piece {
-    bytes: Bytes,
+    bytes: Vec<Bytes>,
     end: Option<End>,
 }
 
@@ -119,6 +126,7 @@ struct Input {
     source: BoxStream<'static, io::Result<Bytes>>,
     rest: Bytes,
     sums: Sums,
+    spare: Spare<Vec<u8>>,
 }
 
 /// What is computed over the uncompressed bytes.
@@ -132,12 +140,12 @@ impl Input {
     fn new(source: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Self {
         let sums = Sums { hasher: Hasher::new(Algorithm::Sha256), crc: Crc::new(), size: 0 };
         // Its end is asked for again behind the last, shorter block.
-        Self { source: source.fuse().boxed(), rest: Bytes::new(), sums }
+        Self { source: source.fuse().boxed(), rest: Bytes::new(), sums, spare: Spare::new() }
     }
 
     /// The next block, shorter than the others at the end of the input, or what the input was.
     async fn next(mut self) -> io::Result<(Work, Option<Self>)> {
-        let mut block = BytesMut::with_capacity(BLOCK);
+        let mut block = self.spare.take().unwrap_or_else(|| Vec::with_capacity(BLOCK));
         loop {
             block.extend_from_slice(&self.rest.split_to(self.rest.len().min(BLOCK - block.len())));
             if block.len() == BLOCK {
@@ -152,7 +160,7 @@ impl Input {
             let Sums { hasher, crc, size } = self.sums;
             return Ok((Work::End(End { diff_id: hasher.finish(), size, crc: crc.sum() }), None));
         }
-        let block = block.freeze();
+        let block = kept(block, &self.spare);
         let (bytes, mut sums) = (block.clone(), self.sums);
         self.sums = blocking(move || {
             sums.hasher.update(&bytes);
@@ -176,8 +184,10 @@ impl Output {
     async fn pass(mut self, piece: &Piece) -> io::Result<Self> {
         let bytes = piece.bytes.clone();
         self = blocking(move || {
-            self.hasher.update(&bytes);
-            self.size += bytes.len() as u64;
+            for bytes in &bytes {
+                self.hasher.update(bytes);
+                self.size += bytes.len() as u64;
+            }
             self
         })
         .await?;
@@ -199,14 +209,25 @@ fn gzip(
     blocks: impl Stream<Item = io::Result<Work>> + Send + 'static,
     threads: usize,
 ) -> impl Stream<Item = io::Result<Piece>> + Send {
-    let head = stream::iter([Ok(Piece { bytes: Bytes::from_static(&deflate::HEADER), end: None })]);
-    let packed = blocks.map(|work| async move {
-        match work? {
-            Work::Block(block) => {
-                let bytes = blocking(move || deflate::block(&block)).await??;
-                Ok(Piece { bytes, end: None })
+    let head = stream::iter([Ok(Piece { bytes: vec![Bytes::from_static(&deflate::HEADER)], end: None })]);
+    let (spare, output) = (Spare::new(), Spare::new());
+    let packed = blocks.map(move |work| {
+        let (spare, output) = (spare.clone(), output.clone());
+        async move {
+            match work? {
+                Work::Block(block) => {
+                    let bytes = blocking(move || {
+                        let mut compressor: Box<deflate::Compressor> = spare.take().unwrap_or_default();
+                        let bytes = compressor.block(&block, &output);
+                        spare.put(compressor);
+                        bytes
+                    });
+                    Ok(Piece { bytes: bytes.await??, end: None })
+                }
+                Work::End(end) => {
+                    Ok(Piece { bytes: vec![deflate::trailer(end.crc, end.size)], end: Some(end) })
+                }
             }
-            Work::End(end) => Ok(Piece { bytes: deflate::trailer(end.crc, end.size), end: Some(end) }),
         }
     });
     head.chain(packed.buffered(threads))

@@ -2,12 +2,12 @@
 
 use std::io::{self, Write as _};
 
-use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use zstd::Encoder;
 use zstd::zstd_safe::CParameter;
 
+use super::spare::{Spare, pieces};
 use super::{Piece, Work, blocking};
 
 /// The effort that tools spend on layers by default.
@@ -29,22 +29,24 @@ type Blocks = BoxStream<'static, io::Result<Work>>;
 pub(super) fn packed(blocks: Blocks, threads: usize) -> BoxStream<'static, io::Result<Piece>> {
     let begun = async move {
         let encoder = encoder(threads)?;
-        Ok::<_, io::Error>(stream::try_unfold(Some((blocks, encoder)), |state| async move {
-            let Some((mut blocks, mut encoder)) = state else { return Ok(None) };
+        let begin = (blocks, encoder, Spare::new());
+        Ok::<_, io::Error>(stream::try_unfold(Some(begin), |state| async move {
+            let Some((mut blocks, mut encoder, spare)) = state else { return Ok(None) };
             match blocks.try_next().await? {
                 None => Ok(None),
                 Some(Work::Block(block)) => {
-                    let (encoder, bytes) = blocking(move || {
+                    let (encoder, bytes, spare) = blocking(move || {
                         encoder.write_all(&block)?;
-                        let bytes = std::mem::take(encoder.get_mut());
-                        Ok::<_, io::Error>((encoder, bytes))
+                        let bytes = pieces(encoder.get_ref(), &spare);
+                        encoder.get_mut().clear();
+                        Ok::<_, io::Error>((encoder, bytes, spare))
                     })
                     .await??;
-                    Ok(Some((Piece { bytes: Bytes::from(bytes), end: None }, Some((blocks, encoder)))))
+                    Ok(Some((Piece { bytes, end: None }, Some((blocks, encoder, spare)))))
                 }
                 Some(Work::End(end)) => {
                     let bytes = blocking(move || encoder.finish()).await??;
-                    Ok(Some((Piece { bytes: Bytes::from(bytes), end: Some(end) }, None)))
+                    Ok(Some((Piece { bytes: pieces(&bytes, &spare), end: Some(end) }, None)))
                 }
             }
         }))

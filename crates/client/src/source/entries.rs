@@ -19,10 +19,10 @@ use super::DOCUMENT_BYTES;
 use super::paths::{plain, resolved};
 
 /// The pieces in which content is handed over.
-const PIECE: usize = 256 * 1024;
+const PIECE: usize = 64 * 1024;
 
 /// Pieces that may wait in each direction.
-const WAITING: usize = 4;
+const WAITING: usize = 8;
 
 /// What is this small is handed over whole, whatever it is.
 const SMALL: u64 = 64 * 1024;

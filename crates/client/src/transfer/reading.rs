@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, stream};
 
 use super::TransferError;
@@ -12,7 +12,7 @@ use crate::engine::Archive;
 use crate::source::SourceError;
 
 /// The pieces in which a file is read.
-const PIECE: usize = 512 * 1024;
+const PIECE: usize = 256 * 1024;
 
 /// The archive in a file.
 ///
@@ -32,10 +32,10 @@ pub fn archive_from(reader: impl Read + Send + 'static) -> Archive {
 pub(super) fn pieces<R: Read + Send + 'static>(reader: R) -> impl Stream<Item = io::Result<Bytes>> + Send {
     stream::try_unfold(reader, |mut reader| async move {
         let read = tokio::task::spawn_blocking(move || {
-            let mut piece = BytesMut::zeroed(PIECE);
-            let length = reader.read(&mut piece)?;
-            piece.truncate(length);
-            Ok::<_, io::Error>((piece.freeze(), reader))
+            // Pipes give little at a time.
+            let mut piece = Vec::with_capacity(PIECE);
+            reader.by_ref().take(PIECE as u64).read_to_end(&mut piece)?;
+            Ok::<_, io::Error>((Bytes::from(piece), reader))
         });
         let (piece, reader) = read.await.map_err(io::Error::other)??;
         Ok((!piece.is_empty()).then_some((piece, reader)))

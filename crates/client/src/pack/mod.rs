@@ -22,7 +22,7 @@ use ahead::ahead;
 use spare::{Spare, kept};
 
 /// Input of one independent piece of work. Larger ones compress a little better, smaller ones need less memory.
-const BLOCK: usize = 1024 * 1024;
+const BLOCK: usize = 512 * 1024;
 
 /// How a layer is compressed on its way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -2,15 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use hythe_oci::{Descriptor, Digest, MediaType, Reference, Tag, media_type};
 use hythe_remote::Expected;
 use serde_json::json;
-use tokio::sync::Semaphore;
 
-use super::pull::PARTS_HELD;
+use super::parts::Parts;
 use super::push_layout::push_document;
 use super::target::{PushOptions, Pushed, Tally};
 use super::{PullOptions, Target, TransferError};
@@ -143,17 +141,17 @@ impl Target {
         let same = self.remote.origin() == to.remote.origin();
         let mount_from = if same { vec![self.repository.clone()] } else { Vec::new() };
         let push = PushOptions { jobs: options.jobs, mount_from, ..PushOptions::default() };
-        let held = Arc::new(Semaphore::new(PARTS_HELD));
+        let parts = Parts::new();
         let mut tally = Tally::default();
         let mut moving = stream::iter(whole.blobs.iter().zip(0..))
             .map(|(blob, at)| {
-                let (layer, held, push) = (reporter.layer(at), Arc::clone(&held), &push);
+                let (layer, parts, push) = (reporter.layer(at), parts.clone(), &push);
                 async move {
                     let expected = Expected { digest: blob.digest, size: blob.size };
                     // What is read is what is sent: counted once, by the upload.
                     let silent = Reporter::silent().layer(at);
                     let content =
-                        |offset| self.content(blob, offset, &held, &silent).map_err(std::io::Error::from);
+                        |offset| self.content(blob, offset, &parts, &silent).map_err(std::io::Error::from);
                     to.bring(expected, content, push, &layer).await
                 }
             })

@@ -13,6 +13,7 @@ mod error;
 mod held;
 mod layout_archive;
 mod memory;
+mod parts;
 mod preview;
 mod pull;
 mod push_archive;

@@ -5,31 +5,25 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use hythe_oci::{Descriptor, Digest, Hasher, Manifest, ManifestKind, MediaType, Reference};
 use hythe_remote::{PulledManifest, RangedPull, RemoteError};
-use tokio::sync::Semaphore;
 
+use super::parts::{PART, Parts, Room};
 use super::push_layout::{chosen, parse};
 use super::{Target, TransferError};
 use crate::engine::Engine;
 use crate::progress::{Event, Layer, LayerReporter, Plan, Reporter, TransferKind};
 use crate::sink::{LayoutFolder, Part, archive};
-use crate::source::{Document, Platform};
+use crate::source::{DOCUMENT_BYTES, Document, Platform};
 
 /// Larger blobs are fetched in parts side by side.
 const WORTH_PARTS: u64 = 16 * 1024 * 1024;
 
-/// The size of such a part in bytes.
-const PART: u64 = 4 * 1024 * 1024;
-
 /// Parts of one blob that are fetched at once, where nothing else is said.
 const CONNECTIONS: usize = 4;
-
-/// Parts that are held in memory at once, of all blobs together.
-pub(super) const PARTS_HELD: usize = 8;
 
 /// The most manifests of one image, and the most bytes of all of them together: they are held in memory.
 const MOST_MANIFESTS: usize = 10_000;
@@ -110,22 +104,29 @@ impl Target {
         let config = manifest.config.clone().ok_or_else(|| {
             TransferError::Invalid(format!("{reference} is no image of a container: it has no configuration"))
         })?;
+        // It is held in memory.
+        if config.size > DOCUMENT_BYTES {
+            return Err(TransferError::Invalid(format!(
+                "{reference} has a configuration of {} bytes, more than any real one",
+                config.size
+            )));
+        }
         let plan = plan(&manifest, self.named_reference(reference), name.unwrap_or("an archive"));
         reporter.tell(|| Event::Plan(plan));
-        let held = Arc::new(Semaphore::new(PARTS_HELD));
-        let whole = self.content(&config, 0, &held, &reporter.layer(0));
+        let parts = Parts::new();
+        let whole = self.content(&config, 0, &parts, &reporter.layer(0));
         let whole: Vec<Bytes> = whole.try_collect().await.map_err(TransferError::from)?;
         reporter.layer(0).done(config.digest);
         let mut layers = Vec::new();
         for (layer, at) in manifest.layers.iter().zip(1..) {
             let told = reporter.layer(at);
             told.queued();
-            let (target, held, digest) = (self.clone(), Arc::clone(&held), layer.digest);
+            let (target, parts, digest) = (self.clone(), parts.clone(), layer.digest);
             // Begun when the archive has come to it, not before.
             let content = {
                 let (layer, told) = (layer.clone(), told.clone());
                 let begun = async move {
-                    let content = target.content(&layer, 0, &held, &told);
+                    let content = target.content(&layer, 0, &parts, &told);
                     Ok::<_, RemoteError>(checked(content, target.remote.origin().to_string(), layer.digest))
                 };
                 stream::once(begun).try_flatten()
@@ -188,9 +189,9 @@ impl Target {
             listed.collect(),
         );
         reporter.tell(|| Event::Plan(plan));
-        let held = Arc::new(Semaphore::new(PARTS_HELD));
+        let parts = Parts::new();
         let mut moving = stream::iter(blobs.iter().zip(0..))
-            .map(|(blob, at)| self.blob_into(&layout, blob, &held, reporter.layer(at), write))
+            .map(|(blob, at)| self.blob_into(&layout, blob, &parts, reporter.layer(at), write))
             .buffer_unordered(options.jobs.map_or(CONNECTIONS, NonZeroUsize::get));
         let (mut skipped, mut received) = (0, 0);
         while let Some(came) = moving.try_next().await? {
@@ -210,7 +211,7 @@ impl Target {
         &self,
         layout: &LayoutFolder,
         blob: &Descriptor,
-        held: &Arc<Semaphore>,
+        parts: &Parts,
         told: LayerReporter,
         write: impl Fn(io::Error) -> TransferError,
     ) -> Result<bool, TransferError> {
@@ -224,7 +225,7 @@ impl Target {
         if incoming.size() > blob.size {
             incoming.clear().map_err(&write)?;
         }
-        let mut content = self.content(blob, incoming.size(), held, &told).boxed();
+        let mut content = self.content(blob, incoming.size(), parts, &told).boxed();
         loop {
             let piece = match content.try_next().await {
                 Ok(Some(piece)) => piece,
@@ -259,11 +260,11 @@ impl Target {
         &self,
         blob: &Descriptor,
         from: u64,
-        held: &Arc<Semaphore>,
+        parts: &Parts,
         told: &LayerReporter,
     ) -> BoxStream<'static, Result<Bytes, RemoteError>> {
         let meter = Arc::new(told.downloading(from, Some(blob.size)));
-        let (target, blob, held) = (self.clone(), blob.clone(), Arc::clone(held));
+        let (target, blob, parts) = (self.clone(), blob.clone(), parts.clone());
         let remote = self.heard(told);
         let opened = async move {
             let target = Self { remote, ..target };
@@ -272,7 +273,7 @@ impl Target {
                     target.remote.pull_blob(&target.repository, &blob.digest, Some(blob.size)).await?;
                 return Ok(download.into_stream().boxed());
             }
-            target.in_parts(blob, from, held).await
+            target.in_parts(blob, from, parts).await
         };
         let counted = stream::once(opened).try_flatten();
         counted.inspect_ok(move |piece: &Bytes| meter.add(piece.len() as u64)).boxed()
@@ -282,7 +283,7 @@ impl Target {
         self,
         blob: Descriptor,
         from: u64,
-        held: Arc<Semaphore>,
+        parts: Parts,
     ) -> Result<BoxStream<'static, Result<Bytes, RemoteError>>, RemoteError> {
         let size_at = move |first: u64| PART.min(blob.size - first);
         if from >= blob.size {
@@ -308,24 +309,21 @@ impl Target {
         let digest = blob.digest;
         let rest = stream::iter(firsts)
             .map(move |first| {
-                let (target, held) = (self.clone(), Arc::clone(&held));
-                async move {
-                    let permit = held.acquire_owned().await;
-                    let part = target.part(&digest, first, size_at(first)).await?;
-                    Ok::<_, RemoteError>((part, permit))
-                }
+                let (target, parts) = (self.clone(), parts.clone());
+                async move { target.part(&digest, first, size_at(first), parts.room().await).await }
             })
-            .buffered(CONNECTIONS)
-            .map_ok(|(part, permit)| {
-                // Held until it is given out.
-                drop(permit);
-                part
-            });
+            .buffered(CONNECTIONS);
         Ok(first.into_stream().chain(rest).boxed())
     }
 
     /// A part in memory. It goes on by itself after a break.
-    async fn part(&self, digest: &Digest, first: u64, size: u64) -> Result<Bytes, RemoteError> {
+    async fn part(
+        &self,
+        digest: &Digest,
+        first: u64,
+        size: u64,
+        mut room: Room,
+    ) -> Result<Bytes, RemoteError> {
         let range = first..first + size;
         let RangedPull::Part(part) = self.remote.pull_blob_range(&self.repository, digest, range).await?
         else {
@@ -334,12 +332,11 @@ impl Target {
                 problem: "it sends parts of a blob only sometimes".to_owned(),
             });
         };
-        let mut whole = BytesMut::with_capacity(usize::try_from(size).unwrap_or(0));
         let mut pieces = part.into_stream().boxed();
         while let Some(piece) = pieces.try_next().await? {
-            whole.extend_from_slice(&piece);
+            room.add(&piece);
         }
-        Ok(whole.freeze())
+        Ok(room.full())
     }
 
     /// One platform's manifest: the one asked for, else this machine's.

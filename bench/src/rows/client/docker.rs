@@ -65,6 +65,14 @@ impl Engine {
         command
     }
 
+    /// Writes an image's archive to nowhere.
+    fn save(&self, image: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", "exec \"$0\" save \"$1\" >/dev/null"]).arg(&self.program).arg(image);
+        command.env("DOCKER_HOST", self.host()).env("DOCKER_CONFIG", self.home.join("config"));
+        command
+    }
+
     /// Runs a command of docker's; the engine's CPU counts with it.
     fn measured(&self, mut command: Command) -> Ran {
         let before = self.process.cpu();
@@ -87,7 +95,8 @@ pub(crate) fn push(place: &Place, rounds: usize) {
     let text = Text::gather(2 * HALF);
     let work = place.fresh("layers");
     login(&engine, registry);
-    let [mut by_docker, mut by_hythe, mut docker_again, mut hythe_again] = [const { Vec::new() }; 4];
+    let [mut by_docker, mut by_hythe, mut docker_again, mut hythe_again, mut exports] =
+        [const { Vec::new() }; 5];
     // One more than is measured: the first round warms both up.
     for round in 0..=rounds as u64 {
         let tar = layer(&work, round, HALF, &text);
@@ -113,6 +122,8 @@ pub(crate) fn push(place: &Place, rounds: usize) {
             (theirs(), hythe)
         };
         let again = (theirs(), own());
+        // What the engine takes to write the archive that a client reads: it lays the layer down on its disk first.
+        let export = engine.measured(engine.save(&name));
         for repository in ["lab/docker", "lab/hythe"] {
             checked(&server, &format!("{repository}{round}"));
         }
@@ -121,6 +132,7 @@ pub(crate) fn push(place: &Place, rounds: usize) {
             by_hythe.push(hythe);
             docker_again.push(again.0);
             hythe_again.push(again.1);
+            exports.push(export);
         }
     }
     let line = |work: &str, side: &str, rounds: &[Ran]| {
@@ -134,8 +146,16 @@ pub(crate) fn push(place: &Place, rounds: usize) {
         }
     };
     let first = "push 256 MiB of one layer from docker";
-    let lines = [line(first, "hythe push", &by_hythe), line(first, "docker push", &by_docker)];
-    show(&lines, &[Mark { of: 0, against: 1, reach: Reach::AtMost(0.3) }]);
+    let lines = [
+        line(first, "hythe push", &by_hythe),
+        line(first, "docker push", &by_docker),
+        line(first, "floor: the engine's export alone", &exports),
+    ];
+    let marks = [
+        Mark { of: 0, against: 1, reach: Reach::AtMost(0.3) },
+        Mark { of: 2, against: 1, reach: Reach::Told },
+    ];
+    show(&lines, &marks);
     let second = "the same again, unchanged";
     let lines = [line(second, "hythe push", &hythe_again), line(second, "docker push", &docker_again)];
     show(&lines, &[Mark { of: 0, against: 1, reach: Reach::Told }]);

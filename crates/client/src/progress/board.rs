@@ -59,8 +59,10 @@ pub struct Retry {
 pub struct LayerState {
     /// What is known of it.
     pub layer: Layer,
-    /// How far it is.
+    /// How far it is. A layer that is sent while it is compressed counts as being compressed: of that alone the end is known.
     pub phase: Phase,
+    /// Bytes of it that were sent, when last told.
+    pub sent: u64,
     /// What it waits for before it is tried again; `None` once it moves again.
     pub retry: Option<Retry>,
 }
@@ -77,7 +79,8 @@ impl LayerState {
                 total.map_or(bytes.done, |total| bytes.done.min(total))
             }
             Phase::Mounted(_) | Phase::Exists | Phase::Done => total.unwrap_or_default(),
-            Phase::Planned | Phase::Queued | Phase::Hashing(_) | Phase::Compressing(_) => 0,
+            Phase::Compressing(_) => self.sent,
+            Phase::Planned | Phase::Queued | Phase::Hashing(_) => 0,
         };
         ByteCount { done, total }
     }
@@ -183,15 +186,26 @@ impl Board {
         if self.layers.len() >= MOST_LAYERS && !self.layers.contains_key(&layer) {
             return None;
         }
-        let new =
-            || LayerState { layer: Layer::new(layer, None, None, None), phase: Phase::Planned, retry: None };
+        let new = || LayerState {
+            layer: Layer::new(layer, None, None, None),
+            phase: Phase::Planned,
+            sent: 0,
+            retry: None,
+        };
         Some(self.layers.entry(layer).or_insert_with(new))
     }
 
     fn enter(&mut self, layer: LayerIndex, phase: Phase) {
         if let Some(state) = self.state(layer) {
-            state.phase = phase;
             state.retry = None;
+            let mut meanwhile = false;
+            if let Phase::Uploading(bytes) = &phase {
+                state.sent = bytes.done;
+                meanwhile = matches!(state.phase, Phase::Compressing(_));
+            }
+            if !meanwhile {
+                state.phase = phase;
+            }
         }
     }
 
@@ -278,6 +292,22 @@ mod tests {
     fn plan(sizes: &[Option<u64>]) -> Event {
         let layers = sizes.iter().zip(0..).map(|(bytes, at)| Layer::new(at, None, None, *bytes)).collect();
         Event::Plan(Plan::new(TransferKind::Push, "app".into(), "a.example/app".into(), layers))
+    }
+
+    #[test]
+    fn a_layer_that_is_sent_while_it_is_compressed_is_both() {
+        let count = |done, total| ByteCount { done, total };
+        let mut board = board(&[
+            plan(&[None]),
+            Event::Compressing { layer: 0, bytes: count(10, Some(100)) },
+            Event::Uploading { layer: 0, bytes: count(3, None) },
+            Event::Compressing { layer: 0, bytes: count(20, Some(100)) },
+        ]);
+        let state = board.layer(0).unwrap();
+        assert_eq!((&state.phase, state.sent), (&Phase::Compressing(count(20, Some(100))), 3));
+        assert_eq!(board.totals().bytes, count(3, None));
+        board.apply(&Event::Done { layer: 0, digest: Digest::of(Algorithm::Sha256, b"x") });
+        assert!(board.layer(0).unwrap().phase.is_settled());
     }
 
     #[test]

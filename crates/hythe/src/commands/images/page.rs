@@ -9,7 +9,7 @@ use hythe_oci::Digest;
 use indicatif::DecimalBytes;
 
 use crate::harmless::one_line;
-use crate::printer::arrange;
+use crate::printer::{arrange, counted};
 
 /// From this width on digests are shown whole in tables.
 const ROOMY: usize = 110;
@@ -95,7 +95,7 @@ fn facts(info: &ImageInfo) -> String {
     facts.extend(list("Notes", info.annotations.iter().map(|(key, value)| format!("{key}={value}"))));
     if let (Some(image), [_]) = (&info.image, &info.platforms[..]) {
         facts.push(fact("Runs on", image.platform.as_deref().map_or_else(|| NOTHING.to_owned(), visible)));
-        facts.push(fact("Size", format!("{} in {} layers", size(image.size), image.layers.len())));
+        facts.push(fact("Size", format!("{} in {}", size(image.size), counted(image.layers.len(), "layer"))));
     }
     arrange(&[], facts)
 }

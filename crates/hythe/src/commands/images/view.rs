@@ -93,11 +93,16 @@ fn settled(state: &LayerState) -> Option<String> {
     }
 }
 
+/// A bar whose end is known.
+const KNOWN: &str = "{prefix:<12} {bar:20} {decimal_bytes:>9} of {decimal_total_bytes:<9} {wide_msg}";
+
+/// A bar whose end is known when it is reached.
+const OPEN: &str = "{prefix:<12} {bar:20} {decimal_bytes:>9}              {wide_msg}";
+
 /// A bar for each layer that moves, and one for all.
 async fn bars(mut events: Events) {
     let all = MultiProgress::new();
-    let sum =
-        all.add(styled("{prefix:<12} {bar:20} {decimal_bytes:>9} of {decimal_total_bytes:<9} {wide_msg}"));
+    let sum = all.add(styled(KNOWN));
     sum.set_prefix("in all");
     let mut board = Board::default();
     let mut shown: HashMap<u32, ProgressBar> = HashMap::new();
@@ -111,19 +116,18 @@ async fn bars(mut events: Events) {
                 }
                 drop(all.println(format!("{:<12} {words}", state.layer.label)));
             } else if shown.contains_key(&index) || shown.len() < MOST_BARS {
-                let bar = shown.entry(index).or_insert_with(|| {
-                    all.insert_before(
-                        &sum,
-                        styled(
-                            "{prefix:<12} {bar:20} {decimal_bytes:>9} of {decimal_total_bytes:<9} {wide_msg}",
-                        ),
-                    )
-                });
+                let bar = shown.entry(index).or_insert_with(|| all.insert_before(&sum, styled(KNOWN)));
                 show(bar, state);
             }
         }
         let totals = board.totals();
-        sum.set_length(totals.bytes.total.unwrap_or(totals.bytes.done).max(totals.bytes.done));
+        // Without compression it would be so much at most.
+        let (form, most) = match totals.bytes.total {
+            Some(total) => (KNOWN, total),
+            None => (OPEN, board.layers().map(largest).fold(0, u64::saturating_add)),
+        };
+        style(&sum, form);
+        sum.set_length(most.max(totals.bytes.done));
         sum.set_position(totals.bytes.done);
         sum.set_message(match (&event, board.retry()) {
             (Event::Finalising, _) => "finalising".to_owned(),
@@ -139,6 +143,15 @@ async fn bars(mut events: Events) {
         bar.finish_and_clear();
     }
     sum.finish_and_clear();
+}
+
+/// The most bytes that a layer comes to, as far as that can be told.
+fn largest(state: &LayerState) -> u64 {
+    match state.phase {
+        Phase::Compressing(bytes) => state.layer.bytes.or(bytes.total),
+        _ => state.bytes().total,
+    }
+    .unwrap_or_default()
 }
 
 /// How fast it goes, in whole bytes.
@@ -164,14 +177,21 @@ fn show(bar: &ProgressBar, state: &LayerState) {
     bar.set_position(bytes.done);
     bar.set_message(match &state.retry {
         Some(retry) => format!("{}; trying again", retry.reason),
+        None if state.sent > 0 && words == "compressing" => {
+            format!("{words}, {} sent", indicatif::DecimalBytes(state.sent))
+        }
         None => words.to_owned(),
     });
 }
 
 fn styled(form: &str) -> ProgressBar {
     let bar = ProgressBar::new(0);
+    style(&bar, form);
+    bar
+}
+
+fn style(bar: &ProgressBar, form: &str) {
     if let Ok(style) = ProgressStyle::with_template(form) {
         bar.set_style(style.progress_chars("=> "));
     }
-    bar
 }

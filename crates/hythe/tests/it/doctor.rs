@@ -39,7 +39,7 @@ fn examined(tool: &Tool, arguments: &[&str]) -> Value {
         checks.iter().map(|check| check["check"].as_str().expect("a check has a name")).collect();
     let mut every = names.clone();
     every.dedup();
-    assert_eq!((every.len(), names.len()), (15, 15), "each check is told once: {names:?}");
+    assert_eq!((every.len(), names.len()), (16, 16), "each check is told once: {names:?}");
     told
 }
 
@@ -369,6 +369,13 @@ fn folders_that_cannot_be_used_or_are_open_to_others() {
     is(&examined(&tool, &[]), "configuration", "warning", "Others on this machine", "chmod 600");
     fs::write(&file, "no JSON").unwrap();
     is(&examined(&tool, &[]), "configuration", "failed", "cannot be read", "hythe login");
+
+    let tool = hythe();
+    is(&examined(&tool, &[]), "profiles", "ok", "No profile", "");
+    tool.run(&["profile", "set", "campus", "--server", "127.0.0.1:1"]).ok();
+    is(&examined(&tool, &[]), "profiles", "ok", "`campus` names the server http://127.0.0.1:1/", "");
+    fs::write(tool.home().join(".config/hythe/profiles.toml"), "[profile.campus]\n").unwrap();
+    is(&examined(&tool, &[]), "profiles", "failed", "profiles", "correct it");
 }
 
 #[test]

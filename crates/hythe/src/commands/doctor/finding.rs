@@ -40,6 +40,8 @@ pub(super) enum Check {
     Cache,
     /// The folder of the logins.
     Configuration,
+    /// The registries that have a name.
+    Profiles,
     /// The engine of this name.
     Docker,
     /// The engine of this name.
@@ -63,6 +65,7 @@ impl Check {
             Self::UploadSize => "upload_size",
             Self::Cache => "cache",
             Self::Configuration => "configuration",
+            Self::Profiles => "profiles",
             Self::Docker => "docker",
             Self::Podman => "podman",
             Self::Containerd => "containerd",

@@ -1,12 +1,15 @@
-//! The folders of `hythe` on this machine: room for what is remembered, and a private place for logins.
+//! The folders of `hythe` on this machine: room for what is remembered, a private place for logins, the names of registries.
 
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use hythe_client::account::OwnLogins;
+use hythe_client::profiles::StoredProfile;
 
 use super::finding::{Check, Finding, Report};
+use crate::arguments::Server;
+use crate::commands::session;
 use crate::failure::sentence;
 
 /// With less than this left, in bytes, the next large thing fills the disk.
@@ -22,6 +25,27 @@ pub(super) fn logins(report: &Report) -> Option<OwnLogins> {
         Err(error) => {
             let fix = "set it right or delete it, then run `hythe login` again";
             report.tell(Finding::failed(Check::Configuration, sentence(error), fix));
+            None
+        }
+    }
+}
+
+/// The profile that is used, if one is. When profiles cannot be read, that is told, and they count as none.
+pub(super) fn profile(named: &Server, report: &Report) -> Option<StoredProfile> {
+    let check = Check::Profiles;
+    match session::profile(named) {
+        Ok(Some(profile)) => {
+            let message = format!("The profile `{}` names the server {}", profile.name, profile.server);
+            report.tell(Finding::ok(check, message));
+            Some(profile)
+        }
+        Ok(None) => {
+            report.tell(Finding::ok(check, "No profile says which server is meant"));
+            None
+        }
+        Err(failure) => {
+            let fix = failure.hint_text().unwrap_or("make the file readable for you, or move it away");
+            report.tell(Finding::failed(check, failure.to_string(), fix));
             None
         }
     }

@@ -41,9 +41,11 @@ pub(super) async fn run(arguments: DoctorArguments, printer: Printer) -> Result<
     let report = Report::new(sender);
     let stored = folders::logins(&report);
     let named = &arguments.connection.server;
-    let of_profile = session::profile(named)?.map(|profile| profile.server);
-    let server = of_profile.or_else(|| named.url.clone()).or_else(|| stored.as_ref()?.latest().cloned());
-    let outbound = session::outbound(named)?;
+    let profile = folders::profile(named, &report);
+    let ca = named.ca.as_deref().or_else(|| profile.as_ref()?.ca.as_deref());
+    let outbound = session::trusting(ca)?;
+    let server = profile.map(|profile| profile.server).or_else(|| named.url.clone());
+    let server = server.or_else(|| stored.as_ref()?.latest().cloned());
     let for_people = !printer.is_for_programs();
     let live = for_people && std::io::stdout().is_terminal();
 

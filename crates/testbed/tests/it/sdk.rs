@@ -3,6 +3,7 @@
 mod awkward;
 mod copies;
 mod engines;
+mod examples;
 mod failures;
 mod hostile_archive;
 mod hostile_registry;

@@ -27,6 +27,7 @@ pub mod removal;
 pub mod sample;
 mod sink;
 mod source;
+mod spare;
 pub mod transfer;
 
 pub use api::{Api, Pages};

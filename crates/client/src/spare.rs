@@ -1,7 +1,7 @@
-//! Memory that is used again for the next block of a layer.
+//! Memory that is used again for the next piece of a layer.
 //!
-//! It would else go to and fro between threads, and leave holes behind in the memory of each: up to three times what is in
-//! use, because the last of the output is kept for a while.
+//! It would else go to and fro between threads, be made ready by the kernel each time, and leave holes behind in the memory of
+//! each thread: up to three times what is in use where some of it is kept for a while.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,18 +11,18 @@ use bytes::Bytes;
 const PIECE: usize = 64 * 1024;
 
 /// What is not in use just now.
-pub(super) struct Spare<T>(Arc<Mutex<Vec<T>>>);
+pub(crate) struct Spare<T>(Arc<Mutex<Vec<T>>>);
 
 impl<T> Spare<T> {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Arc::default())
     }
 
-    pub(super) fn take(&self) -> Option<T> {
+    pub(crate) fn take(&self) -> Option<T> {
         self.all().pop()
     }
 
-    pub(super) fn put(&self, done: T) {
+    pub(crate) fn put(&self, done: T) {
         self.all().push(done);
     }
 
@@ -58,12 +58,12 @@ impl Drop for Kept {
 }
 
 /// The content, whose memory is to become spare.
-pub(super) fn kept(content: Vec<u8>, spare: &Spare<Vec<u8>>) -> Bytes {
+pub(crate) fn kept(content: Vec<u8>, spare: &Spare<Vec<u8>>) -> Bytes {
     Bytes::from_owner(Kept { content, spare: spare.clone() })
 }
 
 /// Output as pieces in spare memory.
-pub(super) fn pieces(output: &[u8], spare: &Spare<Vec<u8>>) -> Vec<Bytes> {
+pub(crate) fn pieces(output: &[u8], spare: &Spare<Vec<u8>>) -> Vec<Bytes> {
     let copy = |piece: &[u8]| {
         let mut content = spare.take().unwrap_or_else(|| Vec::with_capacity(PIECE));
         content.extend_from_slice(piece);

@@ -7,7 +7,7 @@ use std::io;
 use bytes::Bytes;
 use flate2::{Compress, Compression, FlushCompress, Status};
 
-use super::spare::{Spare, pieces};
+use crate::spare::{Spare, pieces};
 
 /// The effort. Tools spend 6 on layers by default, which takes 1.3 to 1.6 times as long for 1 % (programs) to 4 % (text)
 /// less.

@@ -5,7 +5,6 @@
 
 mod ahead;
 mod deflate;
-mod spare;
 mod zstd;
 
 use std::io;
@@ -19,7 +18,8 @@ use hythe_oci::{Algorithm, Digest, Hasher, media_type};
 use tokio::sync::oneshot;
 
 use ahead::ahead;
-use spare::{Spare, kept};
+
+use crate::spare::{Spare, kept};
 
 /// Input of one independent piece of work. Larger ones compress a little better, smaller ones need less memory.
 const BLOCK: usize = 512 * 1024;

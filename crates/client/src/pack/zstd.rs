@@ -7,8 +7,8 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use zstd::Encoder;
 use zstd::zstd_safe::CParameter;
 
-use super::spare::{Spare, pieces};
 use super::{Piece, Work, blocking};
+use crate::spare::{Spare, pieces};
 
 /// The effort that tools spend on layers by default.
 const LEVEL: i32 = 3;

@@ -10,6 +10,7 @@ use futures_util::{Stream, StreamExt as _, stream};
 use super::TransferError;
 use crate::engine::Archive;
 use crate::source::SourceError;
+use crate::spare::{Spare, kept};
 
 /// The pieces in which a file is read.
 const PIECE: usize = 256 * 1024;
@@ -30,14 +31,14 @@ pub fn archive_from(reader: impl Read + Send + 'static) -> Archive {
 
 /// What a reader gives, in pieces.
 pub(super) fn pieces<R: Read + Send + 'static>(reader: R) -> impl Stream<Item = io::Result<Bytes>> + Send {
-    stream::try_unfold(reader, |mut reader| async move {
+    stream::try_unfold((reader, Spare::new()), |(mut reader, spare)| async move {
         let read = tokio::task::spawn_blocking(move || {
+            let mut piece = spare.take().unwrap_or_else(|| Vec::with_capacity(PIECE));
             // Pipes give little at a time.
-            let mut piece = Vec::with_capacity(PIECE);
             reader.by_ref().take(PIECE as u64).read_to_end(&mut piece)?;
-            Ok::<_, io::Error>((Bytes::from(piece), reader))
+            Ok::<_, io::Error>((kept(piece, &spare), (reader, spare)))
         });
-        let (piece, reader) = read.await.map_err(io::Error::other)??;
-        Ok((!piece.is_empty()).then_some((piece, reader)))
+        let (piece, rest) = read.await.map_err(io::Error::other)??;
+        Ok((!piece.is_empty()).then_some((piece, rest)))
     })
 }

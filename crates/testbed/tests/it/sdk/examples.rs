@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use hythe_client::account::OwnLogin;
-use hythe_testbed::{Content, Family, Packing, image, layout_folder};
+use hythe_testbed::{Content, Family, Packing, Role, image, layout_folder};
 
 use super::{Scene, address, run};
 
@@ -12,7 +12,7 @@ mod tour;
 
 #[test]
 fn the_tour_goes_from_the_push_to_the_removal() {
-    let scene = Scene::new();
+    let scene = Scene::of(Role::Owner);
     let image = image(Family::Oci, Packing::Gzip, &scene.bench.project, "amd64");
     let blobs: Vec<&Content> = image.blobs.iter().collect();
     let folder = layout_folder(&[("v1", &image.manifest)], &blobs);

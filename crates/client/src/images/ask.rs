@@ -8,9 +8,6 @@ use crate::ClientError;
 use crate::image::{RemoteImage, Tag};
 use crate::transfer::{ImageSize, TransferError};
 
-/// Requests that are under way at once.
-const AT_ONCE: usize = 8;
-
 impl Images {
     /// The digest of an image's manifest or index.
     ///
@@ -79,7 +76,7 @@ impl Images {
                 Err(error) => Err(error),
             }
         });
-        let sized: Vec<Option<Tag>> = sized.buffered(AT_ONCE).try_collect().await?;
+        let sized: Vec<Option<Tag>> = sized.buffered(crate::transfer::AT_ONCE).try_collect().await?;
         Ok(sized.into_iter().flatten().collect())
     }
 

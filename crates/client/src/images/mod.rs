@@ -188,6 +188,9 @@ fn authority(path: &Path) -> Result<Vec<u8>, ClientError> {
     let unreadable = |source| ClientError::Certificate { path: path.to_owned(), source };
     let mut pem = Vec::new();
     let file = std::fs::File::open(path).map_err(unreadable)?;
-    file.take(LONGEST_AUTHORITY).read_to_end(&mut pem).map_err(unreadable)?;
+    file.take(LONGEST_AUTHORITY + 1).read_to_end(&mut pem).map_err(unreadable)?;
+    if pem.len() as u64 > LONGEST_AUTHORITY {
+        return Err(unreadable(std::io::ErrorKind::FileTooLarge.into()));
+    }
     Ok(pem)
 }

@@ -7,32 +7,46 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 /// Ends a task whose results nobody takes any more.
-struct Task(JoinHandle<()>);
+struct Task(Option<JoinHandle<()>>);
+
+impl Task {
+    /// Why the task did not come to its end, if it did not. Told once.
+    async fn failed(&mut self) -> Option<io::Error> {
+        self.0.take()?.await.err().map(io::Error::other)
+    }
+}
 
 impl Drop for Task {
     fn drop(&mut self) {
-        self.0.abort();
+        if let Some(task) = &self.0 {
+            task.abort();
+        }
     }
 }
 
 /// What `stage` gives, worked on by a task of its own that is at most `most` items ahead. The task begins with the first item
-/// asked for, and ends with the stream. A task that panics ends the stream early.
+/// asked for, and ends with the stream. A task that panics ends the stream with an error, so that what was cut short never looks
+/// whole.
 pub(super) fn ahead<T: Send + 'static>(
     stage: impl Stream<Item = io::Result<T>> + Send + 'static,
     most: usize,
 ) -> impl Stream<Item = io::Result<T>> + Send + 'static {
     let begun = async move {
         let (sender, receiver) = mpsc::channel(most);
-        let task = Task(tokio::spawn(async move {
+        let task = Task(Some(tokio::spawn(async move {
             let mut stage = Box::pin(stage);
             while let Some(item) = stage.next().await {
                 if sender.send(item).await.is_err() {
                     return;
                 }
             }
-        }));
-        stream::unfold((receiver, task), |(mut receiver, task)| async move {
-            receiver.recv().await.map(|item| (item, (receiver, task)))
+        })));
+        stream::unfold((receiver, task), |(mut receiver, mut task)| async move {
+            let item = match receiver.recv().await {
+                Some(item) => item,
+                None => Err(task.failed().await?),
+            };
+            Some((item, (receiver, task)))
         })
     };
     stream::once(begun).flatten()
@@ -46,6 +60,18 @@ mod tests {
     use futures_util::TryStreamExt as _;
 
     use super::*;
+
+    #[tokio::test]
+    async fn a_stage_that_panics_does_not_look_whole() {
+        let stage = stream::iter(0..3).map(|number| {
+            assert!(number < 2, "as it is meant to");
+            Ok(number)
+        });
+        let mut stage = Box::pin(ahead(stage, 1));
+        assert_eq!((stage.try_next().await.unwrap(), stage.try_next().await.unwrap()), (Some(0), Some(1)));
+        assert!(stage.try_next().await.is_err());
+        assert_eq!(stage.try_next().await.unwrap(), None);
+    }
 
     #[tokio::test]
     async fn it_is_ahead_so_far_and_no_further_and_ends_with_its_reader() {

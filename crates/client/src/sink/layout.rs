@@ -181,7 +181,7 @@ impl Incoming {
             self.partial.kept = false;
             return Ok(Err(received));
         }
-        // Not synced: what a crash takes of it shows in its size, or in its digest to whoever reads it, and the registry has it.
+        self.file.sync_data()?;
         fs::rename(&self.partial.path, &self.place)?;
         self.partial.kept = true;
         Ok(Ok(()))

@@ -17,7 +17,7 @@ use super::held::{Held, KEPT};
 use crate::engine::Archive;
 use crate::progress::{LayerReporter, Meter};
 
-/// What one request to a Hythe carries at most: less than what proxies in front of it commonly take.
+/// What one request to a Hythe carries at most. A proxy in front of it has to take as much; `hythe doctor --project` tries.
 const LONG_BODY: u64 = 64 * 1024 * 1024;
 
 /// A layer that is at the registry but for its last bytes, which close the upload.

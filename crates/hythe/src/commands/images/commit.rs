@@ -133,9 +133,16 @@ async fn find(container: &LocalSource) -> Result<(Engine, String), Failure> {
             Exit::NotFound,
             "There is no docker or podman here that could have the container",
         )),
-        _ => Err(Failure::new(
-            Exit::NotFound,
-            format!("There is no container {name} in {}", asked.join(" or ")),
-        )),
+        problem => {
+            let failure = Failure::new(
+                Exit::NotFound,
+                format!("There is no container {name} in {}", asked.join(" or ")),
+            );
+            // One of them could not say.
+            Err(match problem {
+                Some(error) => failure.hint(error.to_string()),
+                None => failure,
+            })
+        }
     }
 }

@@ -5,7 +5,7 @@ use indicatif::DecimalBytes;
 use serde::Serialize;
 
 use crate::failure::Failure;
-use crate::printer::Printer;
+use crate::printer::{Printer, counted};
 
 /// What a transfer that is not made says to programs.
 #[derive(Serialize)]
@@ -27,16 +27,16 @@ pub(super) fn told(
     let mut lines = vec![format!("{doing} {image}")];
     lines.extend(preview.digest.map(|digest| digest.to_string()));
     lines.push(format!(
-        "{} blobs to be {moved} ({}), {} are there ({})",
-        preview.blobs,
+        "{} to be {moved} ({}), {} are there ({})",
+        counted(preview.blobs, "blob"),
         DecimalBytes(preview.bytes),
         preview.blobs_there,
         DecimalBytes(preview.bytes_there)
     ));
     if preview.layers_to_pack > 0 {
         lines.push(format!(
-            "{} layers to be compressed first ({} uncompressed); what they come to is known then",
-            preview.layers_to_pack,
+            "{} to be compressed first ({} uncompressed); what comes of it is known then",
+            counted(preview.layers_to_pack, "layer"),
             DecimalBytes(preview.bytes_unpacked)
         ));
     }

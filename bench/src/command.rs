@@ -116,7 +116,7 @@ pub(crate) fn peak_of(process: u32) -> Option<f64> {
     Some(f64::from(kibibytes) / 1024.0)
 }
 
-/// A program by name: where `HYTHE_TESTBED_BIN` or the test bed's folder has it, or in `PATH`.
+/// A program by name: where `HYTHE_BENCH_BIN` points (`bench/run` sets it to the test bed's folder), or in `PATH`.
 pub(crate) fn find(name: &str) -> Option<PathBuf> {
     let own = std::env::var_os("HYTHE_BENCH_BIN").map(PathBuf::from);
     let path = std::env::var_os("PATH").unwrap_or_else(|| OsString::from("/usr/bin"));

@@ -24,9 +24,6 @@ const MOST_INDEXES: usize = 1000;
 /// Manifests below one index that are noted.
 const MOST_BELOW: usize = 1000;
 
-/// Requests that are under way at once.
-const AT_ONCE: usize = 8;
-
 /// One removal: a name, or an image with all its names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
@@ -111,7 +108,7 @@ impl Target {
             let looked = indexes.into_iter().take(MOST_INDEXES);
             let looked = looked.map(|index| async move { Ok((index, self.below(index).await?)) });
             plan.below = stream::iter(looked)
-                .buffered(AT_ONCE)
+                .buffered(crate::transfer::AT_ONCE)
                 .try_collect()
                 .await
                 .map_err(|error: TransferError| error)?;
@@ -162,7 +159,8 @@ impl Target {
     /// for an index goes before what it holds. One that fails does not keep the others.
     pub async fn remove_all(&self, removals: &[Removal]) -> Vec<Result<(), RemoteError>> {
         let names = removals.iter().filter(|removal| !removal.whole).map(|removal| self.remove(removal));
-        let mut names = stream::iter(names).buffered(AT_ONCE).collect::<Vec<_>>().await.into_iter();
+        let mut names =
+            stream::iter(names).buffered(crate::transfer::AT_ONCE).collect::<Vec<_>>().await.into_iter();
         let mut outcomes = Vec::with_capacity(removals.len());
         for removal in removals {
             let name = if removal.whole { None } else { names.next() };
@@ -214,7 +212,7 @@ impl Target {
             let (_, blobs) = self.gather(&root).await?;
             Ok::<_, TransferError>(blobs.into_iter().map(|blob| (blob.digest, blob.size)).collect())
         });
-        stream::iter(below).buffered(AT_ONCE).try_collect().await
+        stream::iter(below).buffered(crate::transfer::AT_ONCE).try_collect().await
     }
 }
 

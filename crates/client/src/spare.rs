@@ -1,7 +1,7 @@
 //! Memory that is used again for the next piece of a layer.
 //!
 //! It would else go to and fro between threads, be made ready by the kernel each time, and leave holes behind in the memory of
-//! each thread: up to three times what is in use where some of it is kept for a while.
+//! each thread, more than what is in use.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

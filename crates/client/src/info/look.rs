@@ -8,9 +8,6 @@ use super::{ImageInfo, MOST_MEASURED, PlatformImage, PlatformInfo, configuration
 use crate::source::{DOCUMENT_BYTES, Document, Platform, SourceError};
 use crate::transfer::{Target, TransferError};
 
-/// Requests that are under way at once.
-const AT_ONCE: usize = 8;
-
 /// How deep an index may lie in another one.
 const DEEPEST: usize = 4;
 
@@ -68,7 +65,7 @@ impl Target {
             let size = if image && at < MOST_MEASURED { Some(self.measured(child).await?) } else { None };
             Ok::<_, TransferError>(PlatformInfo { platform: Some(platform), digest: child.digest, size })
         });
-        stream::iter(measured).buffered(AT_ONCE).try_collect().await
+        stream::iter(measured).buffered(crate::transfer::AT_ONCE).try_collect().await
     }
 
     async fn measured(&self, child: &Descriptor) -> Result<u64, TransferError> {

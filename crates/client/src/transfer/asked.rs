@@ -12,9 +12,6 @@ use super::push_layout::parse;
 use super::{Target, TransferError};
 use crate::source::{Document, Platform};
 
-/// Requests that are under way at once.
-const AT_ONCE: usize = 8;
-
 /// The size of an image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
@@ -73,7 +70,7 @@ impl Target {
                 let document = self.remote.pull_manifest(&self.repository, &reference).await?;
                 Ok::<(_, Document), RemoteError>((Platform::of(child), document.into()))
             })
-            .buffered(AT_ONCE);
+            .buffered(super::AT_ONCE);
         while let Some((platform, document)) = pulled.try_next().await? {
             let bytes = count(&document)?;
             if platform.is_some() {
@@ -123,7 +120,7 @@ impl Target {
                 Err(error) => Err(error),
             }
         });
-        let named: Vec<Option<(Tag, Named)>> = named.buffered(AT_ONCE).try_collect().await?;
+        let named: Vec<Option<(Tag, Named)>> = named.buffered(super::AT_ONCE).try_collect().await?;
         Ok(named.into_iter().flatten().collect())
     }
 }

@@ -37,3 +37,9 @@ pub use preview::Preview;
 pub use pull::{PullOptions, Pulled};
 pub use reading::{archive_from, archive_in_file};
 pub use target::{PushOptions, Pushed, Target};
+
+/// Small requests that are under way at once.
+pub(crate) const AT_ONCE: usize = 8;
+
+/// The most manifests of one image that are looked at.
+const MOST_MANIFESTS: usize = 10_000;

@@ -3,10 +3,12 @@
 //! Invariant: no more than [`MOST`] parts are in memory, of all blobs of a transfer together, until the last of each has been
 //! given away. Their memory is used again: it would else go to and fro between threads, and leave holes behind.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::spare::Spare;
 
 /// The size of a part in bytes.
 pub(super) const PART: u64 = 4 * 1024 * 1024;
@@ -18,32 +20,28 @@ const MOST: usize = 8;
 #[derive(Clone)]
 pub(super) struct Parts {
     free: Arc<Semaphore>,
-    spare: Arc<Mutex<Vec<Vec<u8>>>>,
+    spare: Spare<Vec<u8>>,
 }
 
 /// Room for one part.
 pub(super) struct Room {
     content: Vec<u8>,
-    all: Parts,
+    spare: Spare<Vec<u8>>,
     _taken: Option<OwnedSemaphorePermit>,
 }
 
 impl Parts {
     pub(super) fn new() -> Self {
-        Self { free: Arc::new(Semaphore::new(MOST)), spare: Arc::default() }
+        Self { free: Arc::new(Semaphore::new(MOST)), spare: Spare::new() }
     }
 
     /// Room for one more, as soon as there is some. The earlier of two who wait is the first.
     pub(super) async fn room(&self) -> Room {
         // Nobody closes it.
         let taken = Arc::clone(&self.free).acquire_owned().await.ok();
-        let content = self.spare().pop();
+        let content = self.spare.take();
         let content = content.unwrap_or_else(|| Vec::with_capacity(usize::try_from(PART).unwrap_or(0)));
-        Room { content, all: self.clone(), _taken: taken }
-    }
-
-    fn spare(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
-        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
+        Room { content, spare: self.spare.clone(), _taken: taken }
     }
 }
 
@@ -68,7 +66,7 @@ impl Drop for Room {
     fn drop(&mut self) {
         let mut content = std::mem::take(&mut self.content);
         content.clear();
-        self.all.spare().push(content);
+        self.spare.put(content);
     }
 }
 

@@ -19,9 +19,6 @@ use crate::engine::{Archive, Engine, EngineImage};
 use crate::sink::LayoutFolder;
 use crate::source::{ArchiveImage, ArchiveIndex, Document, Entries, Entry, Layout, SourceError, blob_path};
 
-/// Requests that are under way at once.
-const AT_ONCE: usize = 8;
-
 /// What a transfer would do.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
@@ -263,7 +260,7 @@ impl Target {
             let there = self.remote.has_blob(&self.repository, &digest).await?;
             Ok::<_, RemoteError>((size, there))
         });
-        let found: Vec<(u64, bool)> = stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
+        let found: Vec<(u64, bool)> = stream::iter(asked).buffered(super::AT_ONCE).try_collect().await?;
         let mut preview = Preview { digest, ..Preview::default() };
         for (size, there) in found {
             preview.count(size, there);

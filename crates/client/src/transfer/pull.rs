@@ -13,7 +13,7 @@ use hythe_remote::{PulledManifest, RangedPull, RemoteError};
 
 use super::parts::{PART, Parts, Room};
 use super::push_layout::{chosen, parse};
-use super::{Target, TransferError};
+use super::{MOST_MANIFESTS, Target, TransferError};
 use crate::engine::Engine;
 use crate::progress::{Event, Layer, LayerReporter, Plan, Reporter, TransferKind};
 use crate::sink::{LayoutFolder, Part, archive};
@@ -25,8 +25,7 @@ const WORTH_PARTS: u64 = 16 * 1024 * 1024;
 /// Parts of one blob that are fetched at once, where nothing else is said.
 const CONNECTIONS: usize = 4;
 
-/// The most manifests of one image, and the most bytes of all of them together: they are held in memory.
-const MOST_MANIFESTS: usize = 10_000;
+/// The most bytes of all manifests of one image together: they are held in memory.
 const MOST_MANIFEST_BYTES: usize = 32 * 1024 * 1024;
 
 /// What a pull may choose.

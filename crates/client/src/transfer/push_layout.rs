@@ -10,12 +10,9 @@ use hythe_remote::Expected;
 
 use super::reading::pieces;
 use super::target::{PushOptions, Pushed, Tally};
-use super::{Target, TransferError};
+use super::{MOST_MANIFESTS, Target, TransferError};
 use crate::progress::{Event, Layer, Plan, Reporter, TransferKind};
 use crate::source::{Document, Layout, Platform, SourceError};
-
-/// The most manifests of one image.
-const MOST_MANIFESTS: usize = 10_000;
 
 /// Everything that makes up an image.
 #[derive(Default)]

@@ -10,17 +10,11 @@ use hythe_oci::{Descriptor, Reference};
 use hythe_remote::RemoteError;
 
 use super::push_layout::parse;
-use super::{Target, TransferError};
+use super::{AT_ONCE, MOST_MANIFESTS, Target, TransferError};
 use crate::source::Document;
-
-/// Requests that are under way at once.
-const AT_ONCE: usize = 8;
 
 /// How often a registry without a long poll is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
-
-/// The most manifests of one image that are looked at.
-const MOST_MANIFESTS: usize = 10_000;
 
 /// What was found of an image.
 #[derive(Default)]

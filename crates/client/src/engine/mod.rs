@@ -71,34 +71,11 @@ impl EngineAddress {
         Self { kind, socket: socket.into(), namespace: None }
     }
 
-    /// Where this kind of engine listens for this person: `DOCKER_HOST` or `CONTAINER_HOST` if it names a socket, else
-    /// the usual places. `None` when there is no socket in any of them.
+    /// Where this kind of engine listens for this person: where `DOCKER_HOST`, `CONTAINER_HOST` or `CONTAINERD_ADDRESS`
+    /// says, whether or not there is a socket; else the first of the usual places that has one. `None` when none has.
     pub fn usual(kind: EngineKind) -> Option<Self> {
-        let named = |variable: &str| {
-            let value = std::env::var(variable).ok()?;
-            value.strip_prefix("unix://").map(PathBuf::from)
-        };
-        let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-        let home = std::env::var_os("HOME").map(PathBuf::from);
-        let mut places = Vec::new();
-        match kind {
-            EngineKind::Docker => {
-                places.extend(named("DOCKER_HOST"));
-                places.push("/var/run/docker.sock".into());
-                places.extend(runtime.map(|folder| folder.join("docker.sock")));
-                places.extend(home.map(|folder| folder.join(".docker/run/docker.sock")));
-            }
-            EngineKind::Podman => {
-                places.extend(named("CONTAINER_HOST"));
-                places.extend(runtime.map(|folder| folder.join("podman/podman.sock")));
-                places.push("/run/podman/podman.sock".into());
-            }
-            EngineKind::Containerd => {
-                places.extend(std::env::var_os("CONTAINERD_ADDRESS").map(PathBuf::from));
-                places.push("/run/containerd/containerd.sock".into());
-            }
-        }
-        let socket = places.into_iter().find(|place| place.exists())?;
+        let socket =
+            named_socket(kind).or_else(|| usual_places(kind).into_iter().find(|place| place.exists()))?;
         let namespace = std::env::var("CONTAINERD_NAMESPACE").ok().filter(|name| !name.is_empty());
         Some(Self { kind, socket, namespace: namespace.filter(|_| kind == EngineKind::Containerd) })
     }
@@ -107,6 +84,37 @@ impl EngineAddress {
     pub fn found() -> Vec<Self> {
         EngineKind::ALL.into_iter().filter_map(Self::usual).collect()
     }
+}
+
+/// The socket that the environment names: no other is used in its place, even if it cannot be reached.
+fn named_socket(kind: EngineKind) -> Option<PathBuf> {
+    let url = |variable| std::env::var(variable).ok()?.strip_prefix("unix://").map(PathBuf::from);
+    match kind {
+        EngineKind::Docker => url("DOCKER_HOST"),
+        EngineKind::Podman => url("CONTAINER_HOST"),
+        EngineKind::Containerd => {
+            std::env::var_os("CONTAINERD_ADDRESS").filter(|path| !path.is_empty()).map(PathBuf::from)
+        }
+    }
+}
+
+fn usual_places(kind: EngineKind) -> Vec<PathBuf> {
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let mut places = Vec::new();
+    match kind {
+        EngineKind::Docker => {
+            places.push("/var/run/docker.sock".into());
+            places.extend(runtime.map(|folder| folder.join("docker.sock")));
+            places.extend(home.map(|folder| folder.join(".docker/run/docker.sock")));
+        }
+        EngineKind::Podman => {
+            places.extend(runtime.map(|folder| folder.join("podman/podman.sock")));
+            places.push("/run/podman/podman.sock".into());
+        }
+        EngineKind::Containerd => places.push("/run/containerd/containerd.sock".into()),
+    }
+    places
 }
 
 /// What an engine knows of an image.

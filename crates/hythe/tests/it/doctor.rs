@@ -385,6 +385,8 @@ fn engines_that_answer_that_left_and_that_are_not_for_us() {
     drop(UnixListener::bind(&socket).unwrap());
     let left = tool.clone().env("DOCKER_HOST", format!("unix://{}", socket.display()));
     is(&examined(&left, &[]), "docker", "failed", "left its socket", "systemctl start docker");
+    let missing = tool.clone().env("DOCKER_HOST", format!("unix://{}/none.sock", tool.home().display()));
+    is(&examined(&missing, &[]), "docker", "failed", "cannot be used", "systemctl start docker");
 
     if let Some(docker) = Docker::shared() {
         let tool =

@@ -11,7 +11,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
 use crate::error::innermost;
-use crate::{Origin, OutboundError};
+use crate::{Origin, OutboundError, Url, proxy_for};
 
 /// The HTTP client. Clones share their connections.
 #[derive(Clone)]
@@ -101,6 +101,15 @@ impl Outbound {
 
     pub(crate) fn idle_timeout(&self) -> Duration {
         self.shared.settings.idle_timeout
+    }
+
+    pub(crate) fn user_agent(&self) -> &str {
+        &self.shared.settings.user_agent
+    }
+
+    /// Whether requests to this plain origin go to no unix socket and through no proxy.
+    pub(crate) fn is_direct(&self, origin: &Origin, url: &Url) -> bool {
+        !origin.is_secure() && self.shared.settings.unix_socket.is_none() && proxy_for(url).is_none()
     }
 
     /// The authorities that are trusted besides the system's.

@@ -14,6 +14,8 @@
 
 mod authorization;
 mod builder;
+mod content;
+mod direct;
 mod error;
 mod handshake;
 mod origin;
@@ -25,6 +27,7 @@ mod trace;
 
 pub use authorization::{Authorization, AuthorizationError};
 pub use builder::{Outbound, OutboundBuilder};
+pub use content::Content;
 pub use error::OutboundError;
 pub use handshake::{Distrust, Handshake, ShownCertificate};
 pub use origin::Origin;

@@ -1,18 +1,14 @@
 //! A request to send: method, URL, headers, credential and body.
 
 use std::fmt;
-use std::io;
 
 use bytes::Bytes;
-use futures_util::Stream;
-use futures_util::StreamExt as _;
-use futures_util::stream::BoxStream;
 use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
 use url::Url;
 
-use crate::{Authorization, Origin, OutboundError};
+use crate::{Authorization, Content, Origin, OutboundError};
 
 /// One request. The credential is kept apart from the headers, so that a redirect can drop it.
 pub struct Request {
@@ -92,7 +88,7 @@ pub struct Body(pub(crate) Kind);
 pub(crate) enum Kind {
     Empty,
     Bytes(Bytes),
-    Stream { size: Option<u64>, stream: BoxStream<'static, io::Result<Bytes>> },
+    Stream { size: Option<u64>, content: Content },
 }
 
 impl Body {
@@ -106,15 +102,15 @@ impl Body {
         Self(Kind::Bytes(bytes))
     }
 
-    /// A stream of exactly `size` bytes; it is read as fast as the server takes it, so memory holds
-    /// one chunk. A stream that ends early or runs over breaks the exchange off.
-    pub fn stream(size: u64, stream: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Self {
-        Self(Kind::Stream { size: Some(size), stream: stream.boxed() })
+    /// Content of exactly `size` bytes; it is read as fast as the server takes it, so memory holds
+    /// one chunk. Content that ends early or runs over breaks the exchange off.
+    pub fn stream(size: u64, content: impl Into<Content>) -> Self {
+        Self(Kind::Stream { size: Some(size), content: content.into() })
     }
 
-    /// A stream whose size is not known before it ends, sent with `Transfer-Encoding: chunked`.
-    pub fn unsized_stream(stream: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Self {
-        Self(Kind::Stream { size: None, stream: stream.boxed() })
+    /// Content whose size is not known before it ends, sent with `Transfer-Encoding: chunked`.
+    pub fn unsized_stream(content: impl Into<Content>) -> Self {
+        Self(Kind::Stream { size: None, content: content.into() })
     }
 }
 

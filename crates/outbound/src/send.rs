@@ -13,10 +13,13 @@ use url::Url;
 
 use crate::request::Kind;
 use crate::trace::Told;
-use crate::{Authorization, Body, Origin, Outbound, OutboundError, Request, Response};
+use crate::{Authorization, Body, Content, Origin, Outbound, OutboundError, Request, Response};
 
 /// A registry sends a blob to a store, the store to a mirror; more than this is a loop.
 const MAX_REDIRECTS: usize = 5;
+
+/// Smaller bodies out of files go over the connections that are there already.
+const WORTH_A_CONNECTION: u64 = 256 * 1024;
 
 impl Outbound {
     /// Sends a request and answers as soon as the response's head is here.
@@ -81,6 +84,7 @@ impl Outbound {
         let idle = Idle::new(self.idle_timeout());
         let mut told = Told::begin(method, url, request.headers());
         let sent = told.sender();
+        let mut direct = None;
         match body.0 {
             Kind::Empty => {
                 // Servers want a length on a POST, PUT or PATCH without a body; hyper leaves it out.
@@ -93,10 +97,18 @@ impl Outbound {
                 sent(bytes.len());
                 *request.body_mut() = Some(reqwest::Body::from(bytes));
             }
-            Kind::Stream { size, stream } => {
+            Kind::Stream { size, content: Content { stream, lane } } => {
                 if let Some(size) = size {
                     request.headers_mut().insert(CONTENT_LENGTH, size.into());
                 }
+                let stream = match lane {
+                    Some(lane) if size >= Some(WORTH_A_CONNECTION) && self.is_direct(&origin, url) => {
+                        direct = Some(lane);
+                        stream
+                    }
+                    Some(lane) => lane.filled(stream).boxed(),
+                    None => stream,
+                };
                 let watch = idle.clone();
                 let watched = stream.inspect(move |chunk: &io::Result<Bytes>| {
                     watch.touch();
@@ -105,11 +117,17 @@ impl Outbound {
                 *request.body_mut() = Some(reqwest::Body::wrap_stream(watched));
             }
         }
-        let sending = self.client(&origin)?.execute(request);
+        let sending = async {
+            match direct {
+                // Boxed: it holds a whole connection.
+                Some(lane) => Box::pin(self.send_directly(&origin, request, lane)).await,
+                None => self.client(&origin)?.execute(request).await.map_err(|error| {
+                    OutboundError::from_reqwest(origin.to_string(), self.connect_timeout(), &error)
+                }),
+            }
+        };
         let outcome = tokio::select! {
-            answer = sending => answer.map_err(|error| {
-                OutboundError::from_reqwest(origin.to_string(), self.connect_timeout(), &error)
-            }),
+            answer = sending => answer,
             () = idle.elapsed() => {
                 Err(OutboundError::Timeout { origin: origin.to_string(), waited: self.idle_timeout() })
             }

@@ -60,6 +60,7 @@ mod verify;
 pub use blob::{BlobDownload, BlobPart, BlobStat, RangedPull};
 pub use credentials::Credentials;
 pub use error::RemoteError;
+pub use hythe_outbound::Content;
 pub use manifest::{PulledManifest, PushedManifest, ResolvedManifest};
 pub use pages::Pages;
 pub use ping::{Ping, SignIn, Standing};

@@ -24,8 +24,13 @@
 //! Limits: plain HTTP/1.1 over TCP only. A server that copies or rewrites bodies (TLS, HTTP/2, compression)
 //! must not be given placeholders; whoever makes the body sees to that by asking for the lane of the
 //! connection, which only a plain one has. There is no unsafe code here.
+//!
+//! A client does not know its connection when it makes a body: it makes a [`Lane`] of its own for it, and gives the lane to
+//! the connection later ([`FileSender::with_lane`]), or, where that is no plain one, has the bytes read after all
+//! ([`Lane::filled`]).
 
 mod body;
+mod filled;
 mod lane;
 mod residency;
 mod sender;

@@ -26,7 +26,12 @@ pub struct FileSender {
 impl FileSender {
     /// Wraps a connection.
     pub fn new(stream: TcpStream) -> Self {
-        Self { stream, lane: Lane::default() }
+        Self::with_lane(stream, Lane::default())
+    }
+
+    /// Wraps a connection that takes the bodies of a lane that was there before.
+    pub fn with_lane(stream: TcpStream, lane: Lane) -> Self {
+        Self { stream, lane }
     }
 
     /// The lane for bodies that will be written to this connection.

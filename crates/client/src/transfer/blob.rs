@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, stream};
-use hythe_remote::{Expected, Mount, Remote, RemoteError, Upload};
+use hythe_remote::{Content, Expected, Mount, Remote, RemoteError, Upload};
 
 use super::Target;
 use super::target::PushOptions;
@@ -37,7 +37,7 @@ impl Target {
         layer: &LayerReporter,
     ) -> Result<Brought, RemoteError>
     where
-        S: Stream<Item = io::Result<Bytes>> + Send + 'static,
+        S: Into<Content>,
     {
         layer.queued();
         let remote = self.heard(layer);
@@ -57,9 +57,10 @@ impl Target {
         let counted = |offset: u64| {
             let meter = Arc::clone(&meter);
             meter.set(offset);
-            content(offset).inspect(move |piece| {
+            let count = move |piece: &io::Result<Bytes>| {
                 meter.add(piece.as_ref().map_or(0, |piece| piece.len() as u64));
-            })
+            };
+            content(offset).into().map(|content| content.inspect(count))
         };
         self.send(&remote, upload, blob, counted).await?;
         // Its last count is told before the end.
@@ -78,7 +79,7 @@ impl Target {
         content: impl Fn(u64) -> S + Send + Sync,
     ) -> Result<(), RemoteError>
     where
-        S: Stream<Item = io::Result<Bytes>> + Send + 'static,
+        S: Into<Content>,
     {
         let begun = upload.confirmed();
         let left = blob.size.saturating_sub(begun);
@@ -91,7 +92,9 @@ impl Target {
             let size = SMALL_BODY.max(upload.smallest_piece());
             while blob.size.saturating_sub(upload.confirmed()) > size {
                 let at = upload.confirmed();
-                upload.append(size, |offset| limited(content(at + offset), size - offset)).await?;
+                let piece =
+                    |offset| content(at + offset).into().map(|content| limited(content, size - offset));
+                upload.append(size, piece).await?;
             }
             // Only the last may be smaller than a registry wants them, and it is the last that closes the upload.
             let at = upload.confirmed();

@@ -8,7 +8,8 @@ use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use hythe_oci::{Digest, Hasher};
 
 use super::TransferError;
-use super::push_layout::{content, narrowed, parse};
+use super::push_layout::{narrowed, parse};
+use super::reading::pieces;
 use crate::engine::Archive;
 use crate::sink::{Part, archive};
 use crate::source::{Layout, Platform, SourceError};
@@ -39,10 +40,21 @@ pub fn archive_of_layout(
             let problem = format!("{size} bytes long in the layout, not {} as its manifest says", layer.size);
             return Err(SourceError::Content { digest: layer.digest, problem }.into());
         }
-        let content = checked(content(&layout, layer.digest, 0), layer.digest).boxed();
+        let content = checked(content(&layout, layer.digest), layer.digest).boxed();
         layers.push(Part { layer: layer.clone(), content });
     }
     archive(&document, &manifest, config, layers, called).map_err(TransferError::Stream)
+}
+
+/// A blob's bytes. Its file is opened when they are asked for: an image may have more layers than a process files.
+fn content(layout: &Layout, digest: Digest) -> impl Stream<Item = io::Result<Bytes>> + Send + use<> {
+    let layout = layout.clone();
+    let opened = async move {
+        let file = tokio::task::spawn_blocking(move || layout.blob(&digest).map_err(io::Error::other));
+        let (file, _) = file.await.map_err(io::Error::other)??;
+        Ok::<_, io::Error>(pieces(file))
+    };
+    stream::once(opened).try_flatten()
 }
 
 /// A blob whose end is an error unless its digest is right.

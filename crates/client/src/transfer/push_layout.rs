@@ -1,14 +1,13 @@
 //! Pushing from an OCI layout: every digest is known before anything is sent.
 
-use std::io::{self, Seek as _, SeekFrom};
+use std::io;
+use std::sync::Arc;
 
-use bytes::Bytes;
-use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use hythe_api::Part;
 use hythe_oci::{Descriptor, Digest, Manifest, ManifestKind, Reference, Tag};
-use hythe_remote::Expected;
+use hythe_remote::{Content, Expected};
 
-use super::reading::pieces;
 use super::target::{PushOptions, Pushed, Tally};
 use super::{MOST_MANIFESTS, Target, TransferError};
 use crate::progress::{Event, Layer, Plan, Reporter, TransferKind};
@@ -73,12 +72,13 @@ async fn bring_all(
     reporter: &Reporter,
 ) -> Result<Pushed, TransferError> {
     let mut tally = Tally::default();
-    let mut moving = stream::iter(whole.blobs.iter().zip(0..))
-        .map(|((blob, _), at)| {
+    let blobs: Vec<_> = whole.blobs.iter().map(|(blob, _)| *blob).zip(0..).collect();
+    let mut moving = stream::iter(blobs)
+        .map(|(blob, at)| {
             let (layout, layer) = (layout.clone(), reporter.layer(at));
             async move {
-                let content = |offset| content(&layout, blob.digest, offset);
-                target.bring(*blob, content, options, &layer).await
+                let content = |offset| content(&layout, blob, offset);
+                target.bring(blob, content, options, &layer).await
             }
         })
         .buffer_unordered(options.jobs());
@@ -205,19 +205,9 @@ impl Whole {
 }
 
 /// A blob's bytes from an offset on. Its digest is the registry's to check.
-pub(super) fn content(
-    layout: &Layout,
-    digest: Digest,
-    offset: u64,
-) -> impl Stream<Item = io::Result<Bytes>> + Send + use<> {
-    let layout = layout.clone();
-    let opened = async move {
-        let file = tokio::task::spawn_blocking(move || {
-            let (mut file, _) = layout.blob(&digest).map_err(io::Error::other)?;
-            file.seek(SeekFrom::Start(offset))?;
-            Ok::<_, io::Error>(file)
-        });
-        Ok::<_, io::Error>(pieces(file.await.map_err(io::Error::other)??))
-    };
-    stream::once(opened).try_flatten()
+fn content(layout: &Layout, blob: Expected, offset: u64) -> Content {
+    match layout.blob(&blob.digest) {
+        Ok((file, _)) => Content::file(Arc::new(file), offset.min(blob.size)..blob.size),
+        Err(error) => Content::from(stream::once(async { Err(io::Error::other(error)) })),
+    }
 }

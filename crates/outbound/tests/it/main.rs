@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test program: a failed unwrap is a failed test")]
 
+mod files;
 #[expect(dead_code, reason = "shared with tests that need more of it")]
 mod scripted;
 

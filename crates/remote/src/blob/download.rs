@@ -100,6 +100,11 @@ impl BlobDownload {
             }
         })
     }
+
+    /// The same bytes, as many as announced, without a look at the digest: for whoever computes it anyway.
+    pub fn into_unchecked_stream(self) -> impl Stream<Item = Result<Bytes, RemoteError>> + Send + 'static {
+        unchecked(self.transfer)
+    }
 }
 
 impl BlobPart {
@@ -111,8 +116,12 @@ impl BlobPart {
     /// The bytes, exactly as many as [`BlobPart::size`] says, or an error at the end. They are not checked
     /// against any digest.
     pub fn into_stream(self) -> impl Stream<Item = Result<Bytes, RemoteError>> + Send + 'static {
-        stream::try_unfold(self.transfer, |mut transfer| async move {
-            Ok(transfer.next().await?.map(|chunk| (chunk, transfer)))
-        })
+        unchecked(self.transfer)
     }
+}
+
+fn unchecked(transfer: Box<Transfer>) -> impl Stream<Item = Result<Bytes, RemoteError>> + Send + 'static {
+    stream::try_unfold(transfer, |mut transfer| async move {
+        Ok(transfer.next().await?.map(|chunk| (chunk, transfer)))
+    })
 }

@@ -66,7 +66,7 @@ impl<T: Default + Clone> Latest<T> {
     }
 }
 
-/// `content`, ended by an error unless it has exactly `size` bytes (any number for `None`).
+/// `content`, whose stream is ended by an error unless it has exactly `size` bytes (any number for `None`).
 pub(crate) fn watched(
     content: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
     size: Option<u64>,

@@ -1,10 +1,7 @@
 //! A blob in one piece (distribution specification, "Pushing a blob monolithically": POST, then PUT).
 
-use std::io;
-
-use bytes::Bytes;
-use futures_util::Stream;
 use hythe_oci::{Digest, RepositoryName};
+use hythe_outbound::Content;
 
 use super::{Expected, Upload};
 use crate::{Remote, RemoteError};
@@ -29,7 +26,7 @@ impl Remote {
         content: impl Fn(u64) -> S + Send + Sync,
     ) -> Result<(), RemoteError>
     where
-        S: Stream<Item = io::Result<Bytes>> + Send + 'static,
+        S: Into<Content>,
     {
         let expected = Expected { digest: *digest, size };
         let mut attempts = self.attempts(format_args!("push blob {digest}"));

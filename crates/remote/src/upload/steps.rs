@@ -2,10 +2,9 @@
 
 use std::io;
 
-use bytes::Bytes;
-use futures_util::Stream;
+use futures_util::stream;
 use hythe_oci::{ContentRange, Digest};
-use hythe_outbound::{Body, HeaderValue, Method, Request, Response, StatusCode, Url, header};
+use hythe_outbound::{Body, Content, HeaderValue, Method, Request, Response, StatusCode, Url, header};
 
 use super::Upload;
 use super::content::{Latest, watched};
@@ -36,7 +35,7 @@ impl Upload {
         content: impl Fn(u64) -> S + Send + Sync,
     ) -> Result<u64, RemoteError>
     where
-        S: Stream<Item = io::Result<Bytes>> + Send + 'static,
+        S: Into<Content>,
     {
         if size > 0 && size < self.smallest_piece {
             let registry = self.remote.origin().to_string();
@@ -83,7 +82,7 @@ impl Upload {
     /// # Errors
     /// The bytes have another digest, or the registry refused.
     pub async fn finish(mut self, digest: &Digest) -> Result<(), RemoteError> {
-        self.close(digest, 0, &|_| futures_util::stream::empty()).await
+        self.close(digest, 0, &|_| stream::empty()).await
     }
 
     /// Sends the last `size` bytes and closes the upload with the same request; `content` as in
@@ -98,7 +97,7 @@ impl Upload {
         content: impl Fn(u64) -> S + Send + Sync,
     ) -> Result<(), RemoteError>
     where
-        S: Stream<Item = io::Result<Bytes>> + Send + 'static,
+        S: Into<Content>,
     {
         self.close(digest, size, &content).await
     }
@@ -131,7 +130,7 @@ impl Upload {
     ) -> Result<(), RemoteError>
     where
         F: Fn(u64) -> S + Send + Sync,
-        S: Stream<Item = io::Result<Bytes>> + Send + 'static,
+        S: Into<Content>,
     {
         let piece = self.piece(size, true, content)?;
         let mut attempts = self.remote.attempts(format_args!("upload blob {digest}"));
@@ -182,7 +181,7 @@ impl Upload {
     ) -> Result<Response, RemoteError>
     where
         F: Fn(u64) -> S + Send + Sync,
-        S: Stream<Item = io::Result<Bytes>> + Send + 'static,
+        S: Into<Content>,
     {
         let fault = Latest::default();
         let (from, size) = (self.confirmed, piece.end - self.confirmed);
@@ -194,8 +193,9 @@ impl Upload {
             if size == 0 {
                 return request;
             }
-            let content = watched((piece.content)(from - piece.start), Some(size), fault.renew());
-            request.body(Body::stream(size, content))
+            let content: Content = (piece.content)(from - piece.start).into();
+            let fault = fault.renew();
+            request.body(Body::stream(size, content.map(|content| watched(content, Some(size), fault))))
         };
         let answer = self.remote.attempt(&self.scope, &target, &build).await;
         answer.map_err(|error| fault.get().take().map_or(error, RemoteError::Content))

@@ -12,7 +12,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("delivery", &["client", "remote", "outbound", "store", "api", "tags", "oci"]),
     ("identity", &["outbound", "store", "oci"]),
     ("oci", &[]),
-    ("outbound", &[]),
+    ("outbound", &["sendfile"]),
     ("registry", &["identity", "remote", "outbound", "store", "tags", "oci"]),
     ("remote", &["outbound", "oci"]),
     ("sendfile", &[]),
@@ -28,7 +28,8 @@ const DOORS: &[(&str, &[&str])] = &[
     ("axum", &["server"]),
     ("bollard", &["client"]),
     ("clap", &["hythe"]),
-    ("hyper", &["server"]),
+    // Underneath reqwest, where a body comes out of a file.
+    ("hyper", &["server", "outbound"]),
     ("indicatif", &["hythe"]),
     ("jsonwebtoken", &["identity"]),
     ("kube", &["delivery"]),

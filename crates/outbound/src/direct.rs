@@ -1,0 +1,98 @@
+//! Bodies out of files, over a plain connection of their own: what they hold is copied nowhere on its way. The library's
+//! own connections cannot be given a writer that knows what a placeholder is.
+
+use std::future::IntoFuture as _;
+use std::pin::pin;
+use std::time::Duration;
+
+use http::header::{ACCEPT, HOST};
+use http::{HeaderValue, Uri};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use hythe_sendfile::{FileSender, Lane};
+use reqwest::header::USER_AGENT;
+use reqwest::{Body, ResponseBuilderExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use url::{Host, Position};
+
+use crate::error::innermost;
+use crate::{Origin, Outbound, OutboundError, Url};
+
+impl Outbound {
+    /// Sends a request whose body may hold placeholders of `lane`.
+    pub(crate) async fn send_directly(
+        &self,
+        origin: &Origin,
+        request: reqwest::Request,
+        lane: Lane,
+    ) -> Result<reqwest::Response, OutboundError> {
+        let broken = |error: &hyper::Error| OutboundError::Broken {
+            origin: origin.to_string(),
+            reason: innermost(error),
+        };
+        let url = request.url().clone();
+        let request = as_sent(request, &url, self.user_agent())?;
+        let stream = connect(origin, &url, self.connect_timeout()).await?;
+        let io = TokioIo::new(FileSender::with_lane(stream, lane));
+        let (mut sender, connection) = http1::handshake(io).await.map_err(|error| broken(&error))?;
+        // Until there is an answer the connection lives here: whoever gives up the one gives up the other.
+        let mut connection = connection.into_future();
+        let mut answer = pin!(sender.send_request(request));
+        let answer = tokio::select! {
+            answer = &mut answer => answer,
+            // Why it ended, the answer tells.
+            _ = &mut connection => answer.await,
+        };
+        let (head, body) = answer.map_err(|error| broken(&error))?.into_parts();
+        // It ends with the answer's body.
+        tokio::spawn(connection);
+        let mut told = http::Response::builder().status(head.status).url(url);
+        if let Some(headers) = told.headers_mut() {
+            *headers = head.headers;
+        }
+        told.body(Body::wrap(body)).map(reqwest::Response::from).map_err(|error| settings(&error))
+    }
+}
+
+/// The request as it stands on the line: with the path alone, and the headers that the library would have added.
+fn as_sent(
+    request: reqwest::Request,
+    url: &Url,
+    user_agent: &str,
+) -> Result<http::Request<Body>, OutboundError> {
+    let mut request = http::Request::<Body>::try_from(request).map_err(|error| settings(&error))?;
+    let path = &url[Position::BeforePath..Position::AfterQuery];
+    *request.uri_mut() = path.parse::<Uri>().map_err(|error| settings(&error))?;
+    let host = &url[Position::BeforeHost..Position::AfterPort];
+    let headers = request.headers_mut();
+    headers.insert(HOST, HeaderValue::from_str(host).map_err(|error| settings(&error))?);
+    headers.insert(USER_AGENT, HeaderValue::from_str(user_agent).map_err(|error| settings(&error))?);
+    headers.entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
+    Ok(request)
+}
+
+async fn connect(origin: &Origin, url: &Url, limit: Duration) -> Result<TcpStream, OutboundError> {
+    let refused = |reason: String| OutboundError::Connect { origin: origin.to_string(), reason };
+    let port = url.port_or_known_default().unwrap_or(80);
+    let connecting = async {
+        let stream = match url.host() {
+            Some(Host::Domain(name)) => TcpStream::connect((name, port)).await?,
+            Some(Host::Ipv4(address)) => TcpStream::connect((address, port)).await?,
+            Some(Host::Ipv6(address)) => TcpStream::connect((address, port)).await?,
+            None => return Err(std::io::Error::other("its address names no host")),
+        };
+        // The end of a body does not wait for more to come.
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    };
+    match timeout(limit, connecting).await {
+        Ok(Ok(stream)) => Ok(stream),
+        Ok(Err(error)) => Err(refused(error.to_string())),
+        Err(_elapsed) => Err(OutboundError::Timeout { origin: origin.to_string(), waited: limit }),
+    }
+}
+
+fn settings(error: &(dyn std::error::Error + 'static)) -> OutboundError {
+    OutboundError::Settings(innermost(error))
+}

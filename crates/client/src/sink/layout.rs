@@ -1,7 +1,7 @@
 //! Writing an OCI image layout (image specification, "Image Layout").
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, IoSlice, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -158,11 +158,27 @@ impl Incoming {
         self.size
     }
 
-    pub(crate) fn write(&mut self, piece: &[u8]) -> io::Result<()> {
-        self.file.write_all(piece)?;
-        self.hasher.update(piece);
-        self.size += piece.len() as u64;
-        self.partial.kept = self.partial.known;
+    /// Writes these pieces behind what is here, all of them at once.
+    pub(crate) fn write(&mut self, pieces: &[impl AsRef<[u8]>]) -> io::Result<()> {
+        for piece in pieces {
+            self.hasher.update(piece.as_ref());
+        }
+        let mut slices: Vec<_> = pieces.iter().map(|piece| IoSlice::new(piece.as_ref())).collect();
+        let mut left = slices.as_mut_slice();
+        // Without those that hold nothing.
+        IoSlice::advance_slices(&mut left, 0);
+        while !left.is_empty() {
+            match self.file.write_vectored(left) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    self.size += written as u64;
+                    IoSlice::advance_slices(&mut left, written);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.partial.kept = self.partial.known && self.size > 0;
         Ok(())
     }
 
@@ -256,7 +272,7 @@ mod tests {
         drop(layout.begin(&digest).unwrap());
         assert_eq!(fs::read_dir(folder.path().join("blobs/sha256")).unwrap().count(), 0);
         let mut incoming = layout.begin(&digest).unwrap();
-        incoming.write(b"one ").unwrap();
+        incoming.write(&[b"one "]).unwrap();
         drop(incoming);
         assert!(!layout.has(&digest, 7));
         // Taken up where it was left.
@@ -265,9 +281,9 @@ mod tests {
         // Another pull of the same blob meanwhile.
         let mut other = layout.begin(&digest).unwrap();
         assert_eq!(other.size(), 0);
-        other.write(b"wrong").unwrap();
+        other.write(&[b"wrong"]).unwrap();
         assert_eq!(other.finish().unwrap(), Err(Digest::of(Algorithm::Sha256, b"wrong")));
-        incoming.write(b"two").unwrap();
+        incoming.write(&[&b"t"[..], b"wo"]).unwrap();
         incoming.finish().unwrap().unwrap();
         assert!(layout.has(&digest, 7));
         let left: Vec<_> = fs::read_dir(folder.path().join("blobs/sha256")).unwrap().collect();

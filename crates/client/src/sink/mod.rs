@@ -7,4 +7,4 @@ mod archive;
 mod layout;
 
 pub(crate) use archive::{Part, archive};
-pub(crate) use layout::LayoutFolder;
+pub(crate) use layout::{Incoming, LayoutFolder};

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use hythe_api::Image;
-use hythe_oci::{Digest, ManifestKind, Reference, Tag};
+use hythe_oci::{Descriptor, Digest, ManifestKind, Reference, Tag};
 use hythe_remote::{RemoteError, ResolvedManifest};
 use serde::Serialize;
 
@@ -62,13 +62,13 @@ impl Target {
             size.platforms.push(PlatformSize { platform: None, digest: root.digest, bytes });
             return Ok(size);
         }
-        let children =
-            manifest.children.iter().filter(|child| child.essence().is_some_and(|kind| kind.is_image()));
+        let is_image = |child: &Descriptor| child.essence().is_some_and(|kind| kind.is_image());
+        let children: Vec<_> = manifest.children.into_iter().filter(is_image).collect();
         let mut pulled = stream::iter(children)
             .map(|child| async move {
                 let reference = Reference::Digest(child.digest);
                 let document = self.remote.pull_manifest(&self.repository, &reference).await?;
-                Ok::<(_, Document), RemoteError>((Platform::of(child), document.into()))
+                Ok::<(_, Document), RemoteError>((Platform::of(&child), document.into()))
             })
             .buffered(super::AT_ONCE);
         while let Some((platform, document)) = pulled.try_next().await? {

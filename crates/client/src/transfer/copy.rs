@@ -141,9 +141,9 @@ impl Target {
         let same = self.remote.origin() == to.remote.origin();
         let mount_from = if same { vec![self.repository.clone()] } else { Vec::new() };
         let push = PushOptions { jobs: options.jobs, mount_from, ..PushOptions::default() };
-        let parts = Parts::new();
+        let parts = Parts::of(whole.blobs.iter().map(|blob| blob.size));
         let mut tally = Tally::default();
-        let mut moving = stream::iter(whole.blobs.iter().zip(0..))
+        let mut moving = stream::iter(whole.blobs.clone().into_iter().zip(0..))
             .map(|(blob, at)| {
                 let (layer, parts, push) = (reporter.layer(at), parts.clone(), &push);
                 async move {
@@ -151,7 +151,7 @@ impl Target {
                     // What is read is what is sent: counted once, by the upload.
                     let silent = Reporter::silent().layer(at);
                     let content =
-                        |offset| self.content(blob, offset, &parts, &silent).map_err(std::io::Error::from);
+                        |offset| self.content(&blob, offset, &parts, &silent).map_err(std::io::Error::from);
                     to.bring(expected, content, push, &layer).await
                 }
             })

@@ -11,7 +11,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::spare::Spare;
 
 /// The size of a part in bytes.
-pub(super) const PART: u64 = 4 * 1024 * 1024;
+const PART: u64 = 4 * 1024 * 1024;
+
+/// Smaller blobs are not worth parts.
+const WORTH_PARTS: u64 = 16 * 1024 * 1024;
+
+/// Parts of one blob that are fetched at once, and blobs of an image, where nothing else is said.
+pub(super) const CONNECTIONS: usize = 4;
 
 /// Parts that are in memory at once.
 const MOST: usize = 8;
@@ -21,6 +27,9 @@ const MOST: usize = 8;
 pub(super) struct Parts {
     free: Arc<Semaphore>,
     spare: Spare<Vec<u8>>,
+    /// The part of a transfer's bytes that falls to each connection. A blob that is no larger keeps one busy as long as the
+    /// others are, and comes as cheaply as can be: over one.
+    share: u64,
 }
 
 /// Room for one part.
@@ -31,8 +40,15 @@ pub(super) struct Room {
 }
 
 impl Parts {
-    pub(super) fn new() -> Self {
-        Self { free: Arc::new(Semaphore::new(MOST)), spare: Spare::new() }
+    /// For a transfer of blobs of these sizes, several of them at once; of none, for one that takes one after the other.
+    pub(super) fn of(sizes: impl IntoIterator<Item = u64>) -> Self {
+        let bytes = sizes.into_iter().fold(0_u64, u64::saturating_add);
+        Self { free: Arc::new(Semaphore::new(MOST)), spare: Spare::new(), share: bytes / CONNECTIONS as u64 }
+    }
+
+    /// The size of the parts in which so many bytes of a blob are fetched; `None` where that is not worth it.
+    pub(super) fn size_for(&self, bytes: u64) -> Option<u64> {
+        (bytes >= WORTH_PARTS && bytes > self.share).then_some(PART)
     }
 
     /// Room for one more, as soon as there is some. The earlier of two who wait is the first.
@@ -76,9 +92,23 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn a_blob_comes_in_parts_if_the_others_would_be_waiting_for_it() {
+        const MIB: u64 = 1 << 20;
+        assert_eq!(Parts::of([84 * MIB; 12]).size_for(84 * MIB), None);
+        assert_eq!(Parts::of([84 * MIB; 4]).size_for(84 * MIB), None);
+        assert_eq!(Parts::of([84 * MIB; 3]).size_for(84 * MIB), Some(PART));
+        let uneven = [900 * MIB, 50 * MIB, 50 * MIB, 50 * MIB, MIB];
+        assert_eq!(Parts::of(uneven).size_for(900 * MIB), Some(PART));
+        assert_eq!(Parts::of(uneven).size_for(50 * MIB), None);
+        assert_eq!(Parts::of([]).size_for(WORTH_PARTS), Some(PART));
+        assert_eq!(Parts::of([]).size_for(WORTH_PARTS - 1), None);
+        assert_eq!(Parts::of([u64::MAX, u64::MAX]).size_for(100 * MIB), None);
+    }
+
     #[tokio::test]
     async fn room_is_given_again_when_nobody_has_what_was_in_it() {
-        let parts = Parts::new();
+        let parts = Parts::of([]);
         let mut full = Vec::new();
         for _ in 0..MOST {
             let mut room = parts.room().await;

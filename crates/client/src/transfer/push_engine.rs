@@ -50,8 +50,9 @@ async fn push_remembered(
         diff_ids.iter().map(|diff_id| memory.blob(diff_id, options.compression)).collect();
     let Some(known) = known else { return Ok(None) };
     let blob_of_config = KnownBlob { digest: *id, size: config.len() as u64 };
-    let here = stream::iter(known.iter().chain([&blob_of_config]))
-        .map(|blob| target.remote.has_blob(&target.repository, &blob.digest))
+    let asked: Vec<_> = known.iter().chain([&blob_of_config]).map(|blob| blob.digest).collect();
+    let here = stream::iter(asked)
+        .map(|digest| async move { target.remote.has_blob(&target.repository, &digest).await })
         .buffer_unordered(options.jobs().max(8))
         .try_all(std::future::ready)
         .await?;

@@ -1,0 +1,171 @@
+//! Pulling into an OCI layout: what the runtime receives of a blob, a thread beside it hashes and writes.
+
+use std::io;
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use hythe_oci::{Descriptor, Digest, Reference};
+use hythe_remote::RemoteError;
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use super::parts::{CONNECTIONS, Parts};
+use super::pull::{PullOptions, Pulled};
+use super::{Target, TransferError};
+use crate::progress::{Event, Layer, LayerReporter, Plan, Reporter, TransferKind};
+use crate::sink::{Incoming, LayoutFolder};
+
+/// What is handed to the thread that writes, in bytes: the kernel writes large pieces in larger pages, and a thread that is
+/// woken costs as much for a small one.
+const BATCH: usize = 1024 * 1024;
+
+pub(super) async fn pull(
+    target: &Target,
+    reference: &Reference,
+    folder: &Path,
+    name: Option<&str>,
+    options: &PullOptions,
+    reporter: &Reporter,
+) -> Result<Pulled, TransferError> {
+    let write = |source| TransferError::Write { path: folder.to_owned(), source };
+    let root = match options.platform {
+        Some(_) => target.one_platform(reference, options).await?,
+        None => target.remote.pull_manifest(&target.repository, reference).await?.into(),
+    };
+    let (documents, blobs) = target.gather(&root).await?;
+    // Nothing is made for an image that is not there or makes no sense.
+    let layout = LayoutFolder::open(folder).map_err(write)?;
+    let listed =
+        blobs.iter().zip(0..).map(|(blob, at)| Layer::new(at, Some(blob.digest), None, Some(blob.size)));
+    let plan = Plan::new(
+        TransferKind::Pull,
+        target.named_reference(reference),
+        folder.display().to_string(),
+        listed.collect(),
+    );
+    reporter.tell(|| Event::Plan(plan));
+    let parts = Parts::of(blobs.iter().map(|blob| blob.size));
+    let jobs = options.jobs.map_or(CONNECTIONS, NonZeroUsize::get);
+    let mut moving = stream::iter(blobs.into_iter().zip(0..))
+        .map(|(blob, at)| received(target, &layout, blob, &parts, reporter.layer(at), write))
+        .buffer_unordered(jobs)
+        // What waits for the disk keeps none from being fetched.
+        .map_ok(|came| placed(target, came, write))
+        .try_buffer_unordered(jobs);
+    let (mut skipped, mut received) = (0, 0);
+    while let Some(came) = moving.try_next().await? {
+        if came { received += 1 } else { skipped += 1 }
+    }
+    drop(moving);
+    reporter.tell(|| Event::Finalising);
+    for document in documents.iter().chain([&root]) {
+        layout.document(document).map_err(write)?;
+    }
+    layout.list(&root, name).map_err(write)?;
+    Ok(Pulled { digest: root.digest, skipped, received })
+}
+
+/// A blob that is written beside its place.
+struct Received {
+    digest: Digest,
+    incoming: Incoming,
+    told: LayerReporter,
+}
+
+/// Fetches a blob into a layout; `None` if it was there.
+async fn received(
+    target: &Target,
+    layout: &LayoutFolder,
+    blob: Descriptor,
+    parts: &Parts,
+    told: LayerReporter,
+    write: impl Fn(io::Error) -> TransferError,
+) -> Result<Option<Received>, TransferError> {
+    told.queued();
+    if layout.has(&blob.digest, blob.size) {
+        told.exists();
+        return Ok(None);
+    }
+    let (folder, digest) = (layout.clone(), blob.digest);
+    let mut incoming = blocking(spawn_blocking(move || folder.begin(&digest))).await.map_err(&write)?;
+    if incoming.size() > blob.size {
+        incoming.clear().map_err(&write)?;
+    }
+    let content = target.content(&blob, incoming.size(), parts, &told);
+    let (batches, came) = mpsc::channel(1);
+    let writing = spawn_blocking(move || written(incoming, came));
+    let fetched = handed_on(content, batches).await;
+    let incoming = blocking(writing).await.map_err(&write)?;
+    match fetched {
+        Ok(()) => Ok(Some(Received { digest, incoming, told })),
+        Err(error) => {
+            // What came is kept for the next pull, unless it cannot be right.
+            if matches!(error, RemoteError::WrongSize { .. } | RemoteError::WrongDigest { .. }) {
+                incoming.discard();
+            }
+            Err(error.into())
+        }
+    }
+}
+
+/// Puts what was received in its place if it is what was asked for; false if nothing had to be.
+async fn placed(
+    target: &Target,
+    came: Option<Received>,
+    write: impl Fn(io::Error) -> TransferError,
+) -> Result<bool, TransferError> {
+    let Some(Received { digest, incoming, told }) = came else { return Ok(false) };
+    match blocking(spawn_blocking(move || incoming.finish())).await.map_err(&write)? {
+        Ok(()) => {
+            told.done(digest);
+            Ok(true)
+        }
+        Err(received) => {
+            let registry = target.remote.origin().to_string();
+            Err(RemoteError::WrongDigest { registry, expected: digest, received }.into())
+        }
+    }
+}
+
+/// Hands on what comes in batches, also what came before an error.
+async fn handed_on(
+    mut content: BoxStream<'static, Result<Bytes, RemoteError>>,
+    batches: mpsc::Sender<Vec<Bytes>>,
+) -> Result<(), RemoteError> {
+    let (mut batch, mut size) = (Vec::new(), 0);
+    let fetched = loop {
+        match content.try_next().await {
+            Ok(Some(piece)) => {
+                size += piece.len();
+                batch.push(piece);
+            }
+            Ok(None) => break Ok(()),
+            Err(error) => break Err(error),
+        }
+        if size >= BATCH {
+            size = 0;
+            if batches.send(std::mem::take(&mut batch)).await.is_err() {
+                // It cannot be written: why, its thread tells.
+                return Ok(());
+            }
+        }
+    };
+    // The same.
+    drop(batches.send(batch).await);
+    fetched
+}
+
+/// Hashes and writes until no more comes.
+fn written(mut incoming: Incoming, mut came: mpsc::Receiver<Vec<Bytes>>) -> io::Result<Incoming> {
+    while let Some(batch) = came.blocking_recv() {
+        incoming.write(&batch)?;
+    }
+    Ok(incoming)
+}
+
+async fn blocking<T>(work: JoinHandle<io::Result<T>>) -> io::Result<T> {
+    work.await.map_err(io::Error::other)?
+}

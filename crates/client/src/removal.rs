@@ -158,9 +158,9 @@ impl Target {
     /// Removes what a plan names, and answers for each entry in its order: names side by side, images one after another,
     /// for an index goes before what it holds. One that fails does not keep the others.
     pub async fn remove_all(&self, removals: &[Removal]) -> Vec<Result<(), RemoteError>> {
-        let names = removals.iter().filter(|removal| !removal.whole).map(|removal| self.remove(removal));
-        let mut names =
-            stream::iter(names).buffered(crate::transfer::AT_ONCE).collect::<Vec<_>>().await.into_iter();
+        let names: Vec<Removal> = removals.iter().filter(|removal| !removal.whole).cloned().collect();
+        let names = stream::iter(names).map(|name| async move { self.remove(&name).await });
+        let mut names = names.buffered(crate::transfer::AT_ONCE).collect::<Vec<_>>().await.into_iter();
         let mut outcomes = Vec::with_capacity(removals.len());
         for removal in removals {
             let name = if removal.whole { None } else { names.next() };

@@ -79,7 +79,7 @@ impl Api {
     }
 
     /// The address of a resource: `/api/v1/` and the segments, each percent-encoded.
-    fn url(&self, segments: &[&dyn Display]) -> Result<Url, ApiError> {
+    fn url(&self, segments: &[&(dyn Display + Sync)]) -> Result<Url, ApiError> {
         let mut url = self.base.clone();
         url.path_segments_mut()
             .map_err(|()| ApiError::Address {
@@ -134,7 +134,7 @@ impl Api {
         self.send(Request::new(Method::DELETE, url)).await.map(drop)
     }
 
-    fn pages<T>(&self, segments: &[&dyn Display]) -> Result<Pages<'_, T>, ApiError> {
+    fn pages<T>(&self, segments: &[&(dyn Display + Sync)]) -> Result<Pages<'_, T>, ApiError> {
         let url = self.url(segments)?;
         Ok(Pages { api: self, url, ready: VecDeque::new(), cursor: Cursor::Start, met: HashSet::new() })
     }

@@ -59,13 +59,14 @@ impl Target {
 
     /// The entries of an index that run somewhere.
     async fn platforms(&self, children: &[Descriptor]) -> Result<Vec<PlatformInfo>, TransferError> {
-        let running = children.iter().filter_map(|child| Some((Platform::of(child)?, child)));
-        let measured = running.enumerate().map(|(at, (platform, child))| async move {
+        let running = children.iter().filter_map(|child| Some((Platform::of(child)?, child.clone())));
+        let running: Vec<_> = running.enumerate().collect();
+        let measured = stream::iter(running).map(|(at, (platform, child))| async move {
             let image = child.essence().is_some_and(|kind| kind.is_image());
-            let size = if image && at < MOST_MEASURED { Some(self.measured(child).await?) } else { None };
+            let size = if image && at < MOST_MEASURED { Some(self.measured(&child).await?) } else { None };
             Ok::<_, TransferError>(PlatformInfo { platform: Some(platform), digest: child.digest, size })
         });
-        stream::iter(measured).buffered(crate::transfer::AT_ONCE).try_collect().await
+        measured.buffered(crate::transfer::AT_ONCE).try_collect().await
     }
 
     async fn measured(&self, child: &Descriptor) -> Result<u64, TransferError> {

@@ -1,6 +1,6 @@
 //! What refers to an image: by the registry's list, under cosign's tags, or in the index itself.
 
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use hythe_oci::{Descriptor, Digest, Reference, Tag};
 
 use super::{FoundBy, Referrer};
@@ -26,11 +26,8 @@ pub(super) async fn of(target: &Target, subjects: &[Digest]) -> Result<Vec<Refer
             subject: *subject,
             found_by: FoundBy::Subject,
         }));
-        let tagged: Vec<Option<Referrer>> = stream::iter(TAGS)
-            .map(|(end, kind)| tagged(target, subject, end, kind))
-            .buffered(TAGS.len())
-            .try_collect()
-            .await?;
+        let asked = TAGS.map(|(end, kind)| tagged(target, subject, end, kind).boxed());
+        let tagged: Vec<Option<Referrer>> = stream::iter(asked).buffered(TAGS.len()).try_collect().await?;
         found.extend(tagged.into_iter().flatten());
     }
     Ok(found)

@@ -98,4 +98,5 @@ fn an_address_with_a_path_is_no_server() {
     assert!(matches!(refused, ApiError::Address { .. }), "{refused}");
 }
 
+mod spawned;
 mod tokens;

@@ -117,12 +117,17 @@ const CLEARING: Duration = Duration::from_secs(1);
 /// Runs a command that moves images: on all cores; `again` says what it finds after it was ended by a signal.
 fn moving(
     global: &Global,
-    again: &str,
-    work: impl Future<Output = Result<(), Failure>>,
+    again: &'static str,
+    work: impl Future<Output = Result<(), Failure>> + Send + 'static,
 ) -> Result<(), Failure> {
     logging::start(log_format(global, Format::Text), Level::Warn, global.verbose)?;
     let runtime = runtime(tokio::runtime::Builder::new_multi_thread())?;
-    let outcome = runtime.block_on(interrupted::unless_ended(again, work));
+    // A task goes on in the thread that hears of what arrived; this thread would have to be woken for each piece.
+    let work = runtime.spawn(interrupted::unless_ended(again, work));
+    let outcome = match runtime.block_on(work) {
+        Ok(outcome) => outcome,
+        Err(ended) => std::panic::resume_unwind(ended.into_panic()),
+    };
     match &outcome {
         // What still reads standard input or an engine must not keep the process.
         Ok(()) => runtime.shutdown_background(),

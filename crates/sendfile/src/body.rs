@@ -22,13 +22,15 @@ pub struct FileBody {
     lane: Lane,
     file: Arc<File>,
     left: Range<u64>,
+    /// What the window before was.
+    before: Residency,
     /// The read that brings the next window into the page cache.
     warming: Option<JoinHandle<io::Result<()>>>,
 }
 
 impl FileBody {
     pub(crate) fn new(lane: Lane, file: Arc<File>, range: Range<u64>) -> Self {
-        Self { lane, file, left: range, warming: None }
+        Self { lane, file, left: range, before: Residency::Cold, warming: None }
     }
 
     fn window(&self) -> Range<u64> {
@@ -49,10 +51,13 @@ impl Stream for FileBody {
             self.warming = None;
             // Under a lack of memory it may be gone again; then sending waits for the disk once.
             warmed?;
-        } else if look(&self.file, &window)? == Residency::Cold {
+        } else if look(&self.file, &window, self.before)? == Residency::Cold {
+            self.before = Residency::Cold;
             let (file, part, end) = (Arc::clone(&self.file), window, self.left.end);
             self.warming = Some(tokio::task::spawn_blocking(move || warm(&file, &part, end)));
             return self.poll_next(context);
+        } else {
+            self.before = Residency::Hot;
         }
         let length = usize::try_from(window.end - window.start).map_err(io::Error::other)?;
         self.left.start = window.end;

@@ -114,14 +114,17 @@ const LOOKED: &str = "run the same command again: nothing was changed";
 /// How long a command that failed may go on clearing away what it wrote.
 const CLEARING: Duration = Duration::from_secs(1);
 
-/// Runs a command that moves images: on all cores; `again` says what it finds after it was ended by a signal.
+/// Runs a command that moves images, on all cores; `again` says what it finds after it was ended by a signal.
 fn moving(
     global: &Global,
     again: &'static str,
     work: impl Future<Output = Result<(), Failure>> + Send + 'static,
 ) -> Result<(), Failure> {
     logging::start(log_format(global, Format::Text), Level::Warn, global.verbose)?;
-    let runtime = runtime(tokio::runtime::Builder::new_multi_thread())?;
+    let mut threads = tokio::runtime::Builder::new_multi_thread();
+    // The other half of the cores is for the threads that hash, compress and write.
+    threads.worker_threads(std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2)));
+    let runtime = runtime(threads)?;
     // A task goes on in the thread that hears of what arrived; this thread would have to be woken for each piece.
     let work = runtime.spawn(interrupted::unless_ended(again, work));
     let outcome = match runtime.block_on(work) {

@@ -18,8 +18,7 @@ use super::{Target, TransferError};
 use crate::progress::{Event, Layer, LayerReporter, Plan, Reporter, TransferKind};
 use crate::sink::{Incoming, LayoutFolder};
 
-/// What is handed to the thread that writes, in bytes: the kernel writes large pieces in larger pages, and a thread that is
-/// woken costs as much for a small one.
+/// What is handed to the thread that writes, in bytes: one that is woken for little costs as much.
 const BATCH: usize = 1024 * 1024;
 
 pub(super) async fn pull(

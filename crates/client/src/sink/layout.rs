@@ -14,9 +14,8 @@ use crate::source::{DOCUMENT_BYTES, Document, blob_path};
 /// The annotation by which an entry of `index.json` has a name.
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
-/// What is written at once, in bytes. The kernel takes a page as large as what is written, if it can. A virtual machine's host
-/// has taken back the larger ones that were free (free page reporting gives it those of 2 MiB), and to get them again costs
-/// more than everything else that a pull does.
+/// What is written at once, in bytes. The kernel takes pages as large as what is written, if it can; the host of a virtual
+/// machine may have taken large free ones back, and to get them again costs. Measured in `docs/performance.md`, "Clients".
 const WRITTEN: usize = 128 * 1024;
 
 /// A layout that is being written.

@@ -38,9 +38,15 @@ impl<T> Clone for Spare<T> {
 }
 
 /// Bytes whose memory becomes spare with the last who has them.
-struct Kept {
-    content: Vec<u8>,
+pub(crate) struct Kept {
+    pub(crate) content: Vec<u8>,
     spare: Spare<Vec<u8>>,
+}
+
+impl Kept {
+    pub(crate) fn new(content: Vec<u8>, spare: &Spare<Vec<u8>>) -> Self {
+        Self { content, spare: spare.clone() }
+    }
 }
 
 impl AsRef<[u8]> for Kept {
@@ -59,7 +65,7 @@ impl Drop for Kept {
 
 /// The content, whose memory is to become spare.
 pub(crate) fn kept(content: Vec<u8>, spare: &Spare<Vec<u8>>) -> Bytes {
-    Bytes::from_owner(Kept { content, spare: spare.clone() })
+    Bytes::from_owner(Kept::new(content, spare))
 }
 
 /// Output as pieces in spare memory.

@@ -17,8 +17,8 @@
 //!   anything else breaks the connection. What a placeholder holds never reaches a client.
 //! - A file that ends early breaks the connection; it is never padded and never ends the process, because
 //!   no page of it is mapped.
-//! - The threads of the runtime do not wait for a disk: a part that is not in the page cache is read into it
-//!   on the blocking pool first.
+//! - The threads of the runtime do not wait for a disk: a part that is not in the page cache, as far as a few looks into
+//!   it tell, is read into it on the blocking pool first.
 //! - Memory per body does not depend on the file's size: nothing is copied.
 //!
 //! Limits: plain HTTP/1.1 over TCP only. A server that copies or rewrites bodies (TLS, HTTP/2, compression)

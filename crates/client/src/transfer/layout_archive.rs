@@ -5,11 +5,11 @@ use std::path::Path;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
-use hythe_oci::{Digest, Hasher};
+use hythe_oci::Digest;
 
 use super::TransferError;
 use super::push_layout::{narrowed, parse};
-use super::reading::pieces;
+use super::reading::{checked, pieces};
 use crate::engine::Archive;
 use crate::sink::{Part, archive};
 use crate::source::{Layout, Platform, SourceError};
@@ -40,7 +40,12 @@ pub fn archive_of_layout(
             let problem = format!("{size} bytes long in the layout, not {} as its manifest says", layer.size);
             return Err(SourceError::Content { digest: layer.digest, problem }.into());
         }
-        let content = checked(content(&layout, layer.digest), layer.digest).boxed();
+        let digest = layer.digest;
+        let wrong = move |_| {
+            let problem = "not what is stored under its name".to_owned();
+            io::Error::other(SourceError::Content { digest, problem })
+        };
+        let content = checked(content(&layout, digest), digest, wrong).boxed();
         layers.push(Part { layer: layer.clone(), content });
     }
     archive(&document, &manifest, config, layers, called).map_err(TransferError::Stream)
@@ -55,23 +60,4 @@ fn content(layout: &Layout, digest: Digest) -> impl Stream<Item = io::Result<Byt
         Ok::<_, io::Error>(pieces(file))
     };
     stream::once(opened).try_flatten()
-}
-
-/// A blob whose end is an error unless its digest is right.
-fn checked(
-    content: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
-    digest: Digest,
-) -> impl Stream<Item = io::Result<Bytes>> + Send {
-    let state = (content.boxed(), Hasher::new(digest.algorithm()));
-    stream::try_unfold(state, move |(mut content, mut hasher)| async move {
-        if let Some(piece) = content.try_next().await? {
-            hasher.update(&piece);
-            return Ok(Some((piece, (content, hasher))));
-        }
-        if hasher.finish() == digest {
-            return Ok(None);
-        }
-        let problem = "not what is stored under its name".to_owned();
-        Err(io::Error::other(SourceError::Content { digest, problem }))
-    })
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::spare::Spare;
+use crate::spare::{Kept, Spare};
 
 /// The size of a part in bytes.
 const PART: u64 = 4 * 1024 * 1024;
@@ -34,8 +34,7 @@ pub(super) struct Parts {
 
 /// Room for one part.
 pub(super) struct Room {
-    content: Vec<u8>,
-    spare: Spare<Vec<u8>>,
+    kept: Kept,
     _taken: Option<OwnedSemaphorePermit>,
 }
 
@@ -57,13 +56,13 @@ impl Parts {
         let taken = Arc::clone(&self.free).acquire_owned().await.ok();
         let content = self.spare.take();
         let content = content.unwrap_or_else(|| Vec::with_capacity(usize::try_from(PART).unwrap_or(0)));
-        Room { content, spare: self.spare.clone(), _taken: taken }
+        Room { kept: Kept::new(content, &self.spare), _taken: taken }
     }
 }
 
 impl Room {
     pub(super) fn add(&mut self, piece: &[u8]) {
-        self.content.extend_from_slice(piece);
+        self.kept.content.extend_from_slice(piece);
     }
 
     /// What is in it. The room is free again when nobody has any of it.
@@ -74,15 +73,7 @@ impl Room {
 
 impl AsRef<[u8]> for Room {
     fn as_ref(&self) -> &[u8] {
-        &self.content
-    }
-}
-
-impl Drop for Room {
-    fn drop(&mut self) {
-        let mut content = std::mem::take(&mut self.content);
-        content.clear();
-        self.spare.put(content);
+        self.kept.as_ref()
     }
 }
 

@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
-use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
-use hythe_oci::{Descriptor, Digest, Hasher, Manifest, ManifestKind, MediaType, Reference};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use hythe_oci::{Descriptor, Digest, Manifest, ManifestKind, MediaType, Reference};
 use hythe_remote::{PulledManifest, RemoteError};
 
 use super::parts::Parts;
 use super::push_layout::{chosen, parse};
+use super::reading::checked;
 use super::{MOST_MANIFESTS, Target, TransferError, pull_layout};
 use crate::engine::Engine;
 use crate::progress::{Event, Layer, Plan, Reporter, TransferKind};
@@ -109,7 +110,8 @@ impl Target {
         // They come one after the other, each with all there is of connections.
         let parts = Parts::of([]);
         let registry = self.remote.origin().to_string();
-        let whole = checked(self.content(&config, 0, &parts, &reporter.layer(0)), registry, config.digest);
+        let content = self.content(&config, 0, &parts, &reporter.layer(0));
+        let whole = checked(content, config.digest, wrong(registry, config.digest));
         let whole: Vec<Bytes> = whole.try_collect().await.map_err(TransferError::from)?;
         reporter.layer(0).done(config.digest);
         let mut layers = Vec::new();
@@ -122,7 +124,8 @@ impl Target {
                 let (layer, told) = (layer.clone(), told.clone());
                 let begun = async move {
                     let content = target.content(&layer, 0, &parts, &told);
-                    Ok::<_, RemoteError>(checked(content, target.remote.origin().to_string(), layer.digest))
+                    let wrong = wrong(target.remote.origin().to_string(), digest);
+                    Ok::<_, RemoteError>(checked(content, digest, wrong))
                 };
                 stream::once(begun).try_flatten()
             };
@@ -245,23 +248,9 @@ fn plan(manifest: &Manifest, source: String, destination: &str) -> Plan {
     Plan::new(TransferKind::Pull, source, destination.to_owned(), config.chain(layers).collect())
 }
 
-/// A blob from its beginning, whose end is an error unless its digest is right.
-fn checked(
-    content: BoxStream<'static, Result<Bytes, RemoteError>>,
-    registry: String,
-    digest: Digest,
-) -> impl Stream<Item = Result<Bytes, RemoteError>> + Send {
-    let state = (content, Hasher::new(digest.algorithm()), registry);
-    stream::try_unfold(state, move |(mut content, mut hasher, registry)| async move {
-        if let Some(piece) = content.try_next().await? {
-            hasher.update(&piece);
-            return Ok(Some((piece, (content, hasher, registry))));
-        }
-        match hasher.finish() {
-            received if received == digest => Ok(None),
-            received => Err(RemoteError::WrongDigest { registry, expected: digest, received }),
-        }
-    })
+/// What a blob of another digest is, from this registry.
+fn wrong(registry: String, expected: Digest) -> impl Fn(Digest) -> RemoteError + Send {
+    move |received| RemoteError::WrongDigest { registry: registry.clone(), expected, received }
 }
 
 async fn told(

@@ -89,7 +89,7 @@ async fn received(
         return Ok(None);
     }
     let (folder, digest) = (layout.clone(), blob.digest);
-    let mut incoming = blocking(spawn_blocking(move || folder.begin(&digest))).await.map_err(&write)?;
+    let mut incoming = joined(spawn_blocking(move || folder.begin(&digest))).await.map_err(&write)?;
     if incoming.size() > blob.size {
         incoming.clear().map_err(&write)?;
     }
@@ -97,7 +97,7 @@ async fn received(
     let (batches, came) = mpsc::channel(1);
     let writing = spawn_blocking(move || written(incoming, came));
     let fetched = handed_on(content, batches).await;
-    let incoming = blocking(writing).await.map_err(&write)?;
+    let incoming = joined(writing).await.map_err(&write)?;
     match fetched {
         Ok(()) => Ok(Some(Received { digest, incoming, told })),
         Err(error) => {
@@ -117,7 +117,7 @@ async fn placed(
     write: impl Fn(io::Error) -> TransferError,
 ) -> Result<bool, TransferError> {
     let Some(Received { digest, incoming, told }) = came else { return Ok(false) };
-    match blocking(spawn_blocking(move || incoming.finish())).await.map_err(&write)? {
+    match joined(spawn_blocking(move || incoming.finish())).await.map_err(&write)? {
         Ok(()) => {
             told.done(digest);
             Ok(true)
@@ -152,7 +152,7 @@ async fn handed_on(
             }
         }
     };
-    // The same.
+    // Here too: if it cannot be written, its thread tells why.
     drop(batches.send(batch).await);
     fetched
 }
@@ -165,6 +165,6 @@ fn written(mut incoming: Incoming, mut came: mpsc::Receiver<Vec<Bytes>>) -> io::
     Ok(incoming)
 }
 
-async fn blocking<T>(work: JoinHandle<io::Result<T>>) -> io::Result<T> {
+async fn joined<T>(work: JoinHandle<io::Result<T>>) -> io::Result<T> {
     work.await.map_err(io::Error::other)?
 }

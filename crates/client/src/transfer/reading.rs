@@ -1,11 +1,12 @@
-//! Files and pipes as streams: large pieces, read on threads that may wait.
+//! Files and pipes as streams: large pieces, read on threads that may wait; and streams that are checked as they go by.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt as _, stream};
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
+use hythe_oci::{Digest, Hasher};
 
 use super::TransferError;
 use crate::engine::Archive;
@@ -40,5 +41,24 @@ pub(super) fn pieces<R: Read + Send + 'static>(reader: R) -> impl Stream<Item = 
         });
         let (piece, rest) = read.await.map_err(io::Error::other)??;
         Ok((!piece.is_empty()).then_some((piece, rest)))
+    })
+}
+
+/// A blob from its beginning, whose end is the error that `wrong` makes of its digest unless that is the right one.
+pub(super) fn checked<E: Send + 'static>(
+    content: impl Stream<Item = Result<Bytes, E>> + Send + 'static,
+    digest: Digest,
+    wrong: impl Fn(Digest) -> E + Send,
+) -> impl Stream<Item = Result<Bytes, E>> + Send {
+    let state = (content.boxed(), Hasher::new(digest.algorithm()), wrong);
+    stream::try_unfold(state, move |(mut content, mut hasher, wrong)| async move {
+        if let Some(piece) = content.try_next().await? {
+            hasher.update(&piece);
+            return Ok(Some((piece, (content, hasher, wrong))));
+        }
+        match hasher.finish() {
+            received if received == digest => Ok(None),
+            received => Err(wrong(received)),
+        }
     })
 }

@@ -18,8 +18,9 @@ const MIB: u64 = 1 << 20;
 /// The layer that is interrupted.
 const LAYER: u64 = 64 * MIB;
 
-/// Parts of a layer that a pull has under way, and the one that is being written.
-const PARTS: u64 = 5 * 4 * MIB;
+/// Parts of a layer that a pull has under way: four that come, and three on their way to the disk (being written, waiting for
+/// that, being handed on).
+const PARTS: u64 = (4 + 3) * 4 * MIB;
 
 /// Requests and answers beside the bytes of blobs.
 const TALK: u64 = 256 * 1024;

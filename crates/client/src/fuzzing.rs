@@ -1,11 +1,12 @@
 //! What the fuzz targets call of the parsers that are no part of the interface.
 
 use std::io;
+use std::path::PathBuf;
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
-use crate::source::{Entries, Entry};
+use crate::source::{Entries, Entry, Part, unpacked_parts};
 
 /// Reads an archive to its end, and answers the paths in it.
 ///
@@ -30,4 +31,19 @@ pub fn read_archive(bytes: &[u8]) -> io::Result<Vec<String>> {
         }
         Ok(paths)
     })
+}
+
+/// Reads what docker keeps of a layer's archive, and answers the bytes of it and the files it is made of.
+///
+/// # Errors
+/// It is not in docker's form.
+pub fn read_tar_split(lines: &[u8]) -> io::Result<(usize, Vec<PathBuf>)> {
+    let (mut bytes, mut files) = (0, Vec::new());
+    for part in unpacked_parts(lines) {
+        match part? {
+            Part::Bytes(part) => bytes += part.len(),
+            Part::File(path, _) => files.push(path),
+        }
+    }
+    Ok((bytes, files))
 }

@@ -83,6 +83,11 @@ impl Docker {
         Self::client(&self.folder)
     }
 
+    /// The folder in which the engine keeps its images.
+    pub fn root(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
     /// The socket of the engine's containerd.
     pub fn containerd_socket(&self) -> PathBuf {
         self.folder.join("exec/containerd/containerd.sock")

@@ -91,12 +91,12 @@ pub(crate) fn push(place: &Place, rounds: usize) {
     };
     let server = place.hythe(false);
     let registry = server.target.address;
-    let client = Client::hythe(place);
+    let (client, limited) = (Client::hythe(place), Client::hythe(place));
     let text = Text::gather(2 * HALF);
     let work = place.fresh("layers");
     login(&engine, registry);
-    let [mut by_docker, mut by_hythe, mut docker_again, mut hythe_again, mut exports] =
-        [const { Vec::new() }; 5];
+    let [mut by_docker, mut by_hythe, mut through, mut docker_again, mut hythe_again, mut exports] =
+        [const { Vec::new() }; 6];
     // One more than is measured: the first round warms both up.
     for round in 0..=rounds as u64 {
         let tar = layer(&work, round, HALF, &text);
@@ -106,30 +106,33 @@ pub(crate) fn push(place: &Place, rounds: usize) {
             &engine.home.join("import.log"),
         );
         std::fs::remove_file(tar).expect("the folder of the bench is writable");
-        let pushed = format!("lab/hythe{round}:v1");
-        let own = || {
+        let by = |client: &Client, to: &str, options: &[&str]| {
             let mut command = client.command(registry);
-            command.env("DOCKER_HOST", engine.host()).args(["push", &format!("docker:{name}"), &pushed]);
+            command.env("DOCKER_HOST", engine.host()).arg("push").args(options);
+            command.args([format!("docker:{name}"), format!("lab/{to}{round}:v1")]);
             engine.measured(command)
         };
         let theirs = || engine.measured(engine.docker(&["push", &name]));
-        // Whoever is second finds the layer's files in memory: they take turns.
-        let (docker, hythe) = if round % 2 == 0 {
-            let docker = theirs();
-            (docker, own())
-        } else {
-            let hythe = own();
-            (theirs(), hythe)
-        };
+        let own = || by(&client, "hythe", &[]);
+        // As somebody who may use the socket and not read docker's folder; what the other one remembers is not known here.
+        let beside = || by(&limited, "through", &["--through-engine"]);
+        // Whoever is later finds the layer's files in memory: they take turns.
+        let (docker, hythe, exported);
+        match round % 3 {
+            0 => (docker, hythe, exported) = (theirs(), own(), beside()),
+            1 => (hythe, exported, docker) = (own(), beside(), theirs()),
+            _ => (exported, docker, hythe) = (beside(), theirs(), own()),
+        }
         let again = (theirs(), own());
         // What the engine takes to write the archive that a client reads: it lays the layer down on its disk first.
         let export = engine.measured(engine.save(&name));
-        for repository in ["lab/docker", "lab/hythe"] {
+        for repository in ["lab/docker", "lab/hythe", "lab/through"] {
             checked(&server, &format!("{repository}{round}"));
         }
         if round > 0 {
             by_docker.push(docker);
             by_hythe.push(hythe);
+            through.push(exported);
             docker_again.push(again.0);
             hythe_again.push(again.1);
             exports.push(export);
@@ -149,11 +152,13 @@ pub(crate) fn push(place: &Place, rounds: usize) {
     let lines = [
         line(first, "hythe push", &by_hythe),
         line(first, "docker push", &by_docker),
+        line(first, "hythe push --through-engine", &through),
         line(first, "floor: the engine's export alone", &exports),
     ];
     let marks = [
         Mark { of: 0, against: 1, reach: Reach::AtMost(0.3) },
         Mark { of: 2, against: 1, reach: Reach::Told },
+        Mark { of: 3, against: 1, reach: Reach::Told },
     ];
     show(&lines, &marks);
     let second = "the same again, unchanged";

@@ -17,6 +17,7 @@ use super::{
     Archive, CommitOptions, EngineAddress, EngineContainer, EngineError, EngineImage, EngineKind, absent,
     digest, unreadable, version,
 };
+use crate::source::DockerStore;
 
 /// How long an answer may take to begin, in seconds. Older engines write the whole archive to their disk before its
 /// first byte goes out.
@@ -90,6 +91,14 @@ impl Docker {
         // The name goes into the query, where nothing in it can mean another path.
         let stream = self.client.export_images(&[name]);
         stream.map_err(move |error| io::Error::other(docker.failed(error))).boxed()
+    }
+
+    /// The engine's own folder, if it keeps images there in a way that is known here.
+    pub(super) async fn store(&self) -> Option<DockerStore> {
+        let told = self.client.info().await.ok()?;
+        (told.driver.as_deref() == Some("overlay2"))
+            .then(|| told.docker_root_dir.map(DockerStore::at))
+            .flatten()
     }
 
     pub(super) async fn import(&self, archive: Archive) -> Result<Vec<String>, EngineError> {

@@ -20,6 +20,8 @@ pub use error::EngineError;
 use containerd::Containerd;
 use docker::Docker;
 
+use crate::source::DockerStore;
+
 /// An archive as an engine writes or reads it, in pieces.
 pub type Archive = BoxStream<'static, io::Result<Bytes>>;
 
@@ -227,6 +229,14 @@ impl Engine {
         match &self.spoken {
             Spoken::Docker(docker) => Ok(docker.export(name)),
             Spoken::Containerd(containerd) => containerd.export(name),
+        }
+    }
+
+    /// The folder in which the engine keeps its images, where they can be read without it.
+    pub(crate) async fn store(&self) -> Option<DockerStore> {
+        match (&self.spoken, self.address.kind) {
+            (Spoken::Docker(docker), EngineKind::Docker) => docker.store().await,
+            _ => None,
         }
     }
 

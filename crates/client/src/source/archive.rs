@@ -150,10 +150,8 @@ impl ArchiveIndex {
         };
         let config =
             self.document(&entry.config).ok_or_else(|| form(format!("{:?} is missing", entry.config)))?;
-        let read: Configuration = serde_json::from_slice(config)
-            .map_err(|error| form(format!("the image's configuration cannot be read: {error}")))?;
+        let diff_ids = diff_ids(config, "the archive")?;
         let paths = entry.layers.clone().unwrap_or_default();
-        let diff_ids = read.rootfs.diff_ids;
         if paths.len() != diff_ids.len() {
             let (named, listed) = (diff_ids.len(), paths.len());
             return Err(form(format!(
@@ -175,6 +173,15 @@ impl ArchiveIndex {
         }
         path.to_owned()
     }
+}
+
+/// The digests of an image's uncompressed layers, lowest first, as its configuration names them.
+pub(super) fn diff_ids(config: &[u8], what: &str) -> Result<Vec<Digest>, SourceError> {
+    let read: Configuration = serde_json::from_slice(config).map_err(|error| SourceError::Form {
+        what: what.to_owned(),
+        problem: format!("the image's configuration cannot be read: {error}"),
+    })?;
+    Ok(read.rootfs.diff_ids)
 }
 
 /// An archive that is not taken.

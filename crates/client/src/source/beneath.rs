@@ -14,12 +14,16 @@ use rustix::io::Errno;
 /// The file at `path`, which begins at `folder`.
 pub(super) fn open(folder: &Path, path: &str) -> io::Result<File> {
     // The folder itself was named by the person, links and all.
-    let folder = File::open(folder)?;
+    open_in(&File::open(folder)?, Path::new(path))
+}
+
+/// The same in a folder that is open already.
+pub(super) fn open_in(folder: &File, path: &Path) -> io::Result<File> {
     // Opened without waiting, a pipe is only found to be one.
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file = match openat2(&folder, path, flags, Mode::empty(), ResolveFlags::BENEATH) {
+    let file = match openat2(folder, path, flags, Mode::empty(), ResolveFlags::BENEATH) {
         // A kernel before 5.6, or a sandbox that does not know the call: no link at the end, then.
-        Err(Errno::NOSYS | Errno::PERM) => openat(&folder, path, flags | OFlags::NOFOLLOW, Mode::empty()),
+        Err(Errno::NOSYS | Errno::PERM) => openat(folder, path, flags | OFlags::NOFOLLOW, Mode::empty()),
         other => other,
     };
     let file = match file {

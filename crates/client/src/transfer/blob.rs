@@ -69,6 +69,28 @@ impl Target {
         Ok(Brought::Sent(blob.size - begun.min(blob.size)))
     }
 
+    /// Whether a blob is there, or could be mounted: then it is not to be read at all.
+    pub(super) async fn found(
+        &self,
+        blob: Expected,
+        options: &PushOptions,
+        layer: &LayerReporter,
+    ) -> Result<bool, RemoteError> {
+        let remote = self.heard(layer);
+        if remote.has_blob(&self.repository, &blob.digest).await? {
+            layer.exists();
+            return Ok(true);
+        }
+        match self.mounted(&remote, blob, options, layer).await? {
+            None => Ok(true),
+            Some(upload) => {
+                // Left alone it would end by itself.
+                drop(upload.cancel().await);
+                Ok(false)
+            }
+        }
+    }
+
     /// Sends what an upload lacks, and closes it. An upload that turns out to be spoilt is begun anew, and a body that a
     /// proxy on the way finds too large is sent in smaller ones.
     async fn send<S>(

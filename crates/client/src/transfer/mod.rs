@@ -21,6 +21,8 @@ mod pull_layout;
 mod push_archive;
 mod push_engine;
 mod push_layout;
+mod push_stored;
+mod pushing;
 mod reading;
 mod status;
 mod streamed;

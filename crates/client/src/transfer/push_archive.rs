@@ -5,21 +5,20 @@ use std::collections::HashMap;
 use std::io;
 
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
-use hythe_api::Part;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use hythe_oci::{Algorithm, Digest, Hasher, ManifestKind, Reference, Tag, media_type};
 use hythe_remote::{Expected, chunks};
 
 use super::held::Held;
 use super::memory::KnownBlob;
 use super::push_layout::{chosen, parse, push_document};
-use super::streamed::Streamed;
-use super::target::{PushOptions, Pushed, Tally};
-use super::written::{NamedLayer, manifest};
+use super::pushing::{Pushing, cut};
+use super::target::{PushOptions, Pushed};
+use super::written::NamedLayer;
 use super::{Target, TransferError};
 use crate::engine::Archive;
-use crate::pack::{Compression, pack};
-use crate::progress::{Event, LayerReporter, Plan, Reporter, TransferKind};
+use crate::pack::pack;
+use crate::progress::{Event, Plan, Reporter, TransferKind};
 use crate::source::{
     ArchiveImage, ArchiveIndex, Body, Document, Entries, Entry, SourceError, blob_path, refused,
 };
@@ -39,14 +38,10 @@ struct Placed {
 }
 
 struct Push<'a> {
-    target: &'a Target,
-    options: &'a PushOptions,
-    reporter: &'a Reporter,
+    pushing: Pushing<'a>,
     index: ArchiveIndex,
     /// By the path in the archive.
     placed: HashMap<String, Placed>,
-    tally: Tally,
-    layers: u32,
 }
 
 pub(super) async fn push(
@@ -62,10 +57,6 @@ pub(super) async fn push(
     push_stream(target, archive, name, tag, options, reporter).await
 }
 
-pub(super) fn named(media_type: &'static str, blob: KnownBlob) -> NamedLayer {
-    NamedLayer { media_type, digest: blob.digest, size: blob.size }
-}
-
 pub(super) async fn push_stream(
     target: &Target,
     archive: Archive,
@@ -74,15 +65,8 @@ pub(super) async fn push_stream(
     options: &PushOptions,
     reporter: &Reporter,
 ) -> Result<Pushed, TransferError> {
-    let mut push = Push {
-        target,
-        options,
-        reporter,
-        index: ArchiveIndex::default(),
-        placed: HashMap::new(),
-        tally: Tally::default(),
-        layers: 0,
-    };
+    let pushing = Pushing::new(target, options, reporter);
+    let mut push = Push { pushing, index: ArchiveIndex::default(), placed: HashMap::new() };
     let mut entries = Entries::read(archive);
     while let Some(entry) = entries.next().await.map_err(SourceError::Stream)? {
         match entry {
@@ -95,14 +79,6 @@ pub(super) async fn push_stream(
 }
 
 impl Push<'_> {
-    fn layer(&mut self, digest: Option<Digest>, diff_id: Option<Digest>, size: Option<u64>) -> LayerReporter {
-        let layer = self.reporter.layer(self.layers);
-        self.layers += 1;
-        layer.known(digest, diff_id, size);
-        layer.queued();
-        layer
-    }
-
     /// A large file: a layer, unless it is something that nobody needs.
     async fn large(&mut self, path: String, size: u64, body: Body) -> Result<(), TransferError> {
         if DOCUMENTS.contains(&path.as_str()) {
@@ -142,10 +118,11 @@ impl Push<'_> {
         blob: Expected,
         body: Body,
     ) -> Result<Option<Placed>, TransferError> {
-        let layer = self.layer(Some(blob.digest), None, Some(blob.size));
+        let layer = self.pushing.layer(Some(blob.digest), None, Some(blob.size));
         let body = Held::new(body.into_stream());
-        let brought = self.target.bring(blob, |offset| body.from(offset), self.options, &layer).await?;
-        self.tally.count(brought);
+        let Pushing { target, options, .. } = self.pushing;
+        let brought = target.bring(blob, |offset| body.from(offset), options, &layer).await?;
+        self.pushing.tally.count(brought);
         let blob = NamedLayer { media_type, digest: blob.digest, size: blob.size };
         Ok(Some(Placed { diff_id: None, blob }))
     }
@@ -157,7 +134,7 @@ impl Push<'_> {
         size: u64,
         body: Body,
     ) -> Result<Option<Placed>, TransferError> {
-        let layer = self.layer(None, None, Some(size));
+        let layer = self.pushing.layer(None, None, Some(size));
         let (told, hash) = tokio::sync::oneshot::channel();
         let hashing = Hashing { hasher: Hasher::new(Algorithm::Sha256), told: Some(told) };
         let hashed =
@@ -168,9 +145,9 @@ impl Push<'_> {
                 hashing.hasher.update(&piece);
                 Ok(Some((piece, (body, hashing))))
             });
-        let streamed = self.target.stream_up(hashed.boxed(), Some(size), &layer).await?;
-        let digest = hash.await.map_err(|_| TransferError::Invalid("A layer was cut short.".to_owned()))?;
-        self.close(streamed, &layer, KnownBlob { digest, size }).await?;
+        let streamed = self.pushing.target.stream_up(hashed.boxed(), Some(size), &layer).await?;
+        let digest = hash.await.map_err(|_| cut())?;
+        self.pushing.close(streamed, &layer, KnownBlob { digest, size }).await?;
         Ok(Some(Placed { diff_id: None, blob: NamedLayer { media_type, digest, size } }))
     }
 
@@ -182,62 +159,19 @@ impl Push<'_> {
         size: u64,
         body: Body,
     ) -> Result<Option<Placed>, TransferError> {
-        let compression = self.options.compression;
-        let memory = self.options.memory.clone();
-        let diff_id = named.or_else(|| memory.as_ref()?.layer_at(path));
-        let layer = self.layer(None, diff_id, None);
-        if let (Some(memory), Some(diff_id)) = (&memory, diff_id)
-            && let Some(known) = memory.blob(&diff_id, compression)
-            && self.target.remote.has_blob(&self.target.repository, &known.digest).await?
+        let memory = self.pushing.options.memory.as_ref();
+        let diff_id = named.or_else(|| memory?.layer_at(path));
+        let layer = self.pushing.layer(None, diff_id, None);
+        if let Some(diff_id) = diff_id
+            && let Some(blob) = self.pushing.remembered(&diff_id, &layer).await?
         {
-            layer.known(Some(known.digest), None, Some(known.size));
-            layer.exists();
-            self.tally.skipped += 1;
-            let blob = self::named(compression.media_type(), known);
             return Ok(Some(Placed { diff_id: Some(diff_id), blob }));
         }
-        let read = layer.compressing(0, Some(size));
-        let input = body
-            .into_stream()
-            .inspect(move |piece| read.add(piece.as_ref().map_or(0, |piece| piece.len() as u64)));
-        let (packed, blob) = self.send_packed(input, compression, &layer).await?;
-        if let Some(memory) = &memory {
-            memory.note_blob(&packed, compression);
+        let (packed, blob) = self.pushing.pack(body.into_stream(), size, &layer).await?;
+        if let Some(memory) = memory {
             memory.note_path(path, &packed.diff_id);
         }
         Ok(Some(Placed { diff_id: Some(packed.diff_id), blob }))
-    }
-
-    async fn send_packed(
-        &mut self,
-        input: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
-        compression: Compression,
-        layer: &LayerReporter,
-    ) -> Result<(crate::pack::Packed, NamedLayer), TransferError> {
-        let packing = pack(input, compression);
-        let streamed = self.target.stream_up(packing.stream, None, layer).await?;
-        let packed = packing
-            .outcome
-            .await
-            .map_err(|_| TransferError::Invalid("A layer was not read to its end.".to_owned()))?;
-        layer.known(Some(packed.digest), Some(packed.diff_id), Some(packed.size));
-        let known = KnownBlob { digest: packed.digest, size: packed.size };
-        self.close(streamed, layer, known).await?;
-        Ok((packed, named(compression.media_type(), known)))
-    }
-
-    /// Closes an upload with its last bytes.
-    async fn close(
-        &mut self,
-        streamed: Streamed,
-        layer: &LayerReporter,
-        blob: KnownBlob,
-    ) -> Result<(), TransferError> {
-        streamed.finish(&blob.digest).await?;
-        layer.done(blob.digest);
-        self.tally.sent += 1;
-        self.tally.sent_bytes += blob.size;
-        Ok(())
     }
 
     async fn finish(mut self, name: Option<&str>, tag: Option<&Tag>) -> Result<Pushed, TransferError> {
@@ -270,20 +204,7 @@ impl Push<'_> {
                     }
                     layers.push(placed.blob);
                 }
-                if let Some(memory) = &self.options.memory {
-                    memory.note_config(&image.config);
-                }
-                let document = manifest(&image.config, &layers)?;
-                let mut parts: Vec<_> =
-                    layers.iter().map(|layer| Part { digest: layer.digest, size: layer.size }).collect();
-                let config = Digest::of(Algorithm::Sha256, &image.config);
-                parts.push(Part { digest: config, size: image.config.len() as u64 });
-                let announced = self.target.announced(document.digest, tag, parts).await;
-                let written = self.write(&document, &[(config, image.config)], tag).await;
-                if let (Err(_), Some(announced)) = (&written, announced) {
-                    announced.withdraw().await;
-                }
-                written
+                self.pushing.write_image(image.config, &layers, tag).await
             }
             ArchiveImage::Oci(document) => self.finish_oci(document, tag).await,
         }
@@ -300,56 +221,28 @@ impl Push<'_> {
             } else {
                 media_type::OCI_LAYER_ZSTD
             };
-            let known = self.bring_whole(content).await?;
-            return Ok(Placed { diff_id: None, blob: named(media_type, known) });
+            let known = self.pushing.bring_whole(content).await?;
+            return Ok(Placed { diff_id: None, blob: NamedLayer::of(media_type, known) });
         }
-        let compression = self.options.compression;
+        let compression = self.pushing.options.compression;
         let packing = pack(chunks(content), compression);
         let packed = packing.stream.try_collect::<Vec<_>>().await.map_err(TransferError::Stream)?.concat();
-        let outcome = packing
-            .outcome
-            .await
-            .map_err(|_| TransferError::Invalid("A layer was not read to its end.".to_owned()))?;
-        if let Some(memory) = &self.options.memory {
+        let outcome = packing.outcome.await.map_err(|_| cut())?;
+        if let Some(memory) = &self.pushing.options.memory {
             memory.note_blob(&outcome, compression);
         }
-        let known = self.bring_whole(packed.into()).await?;
-        let placed = Placed { diff_id: Some(outcome.diff_id), blob: named(compression.media_type(), known) };
+        let known = self.pushing.bring_whole(packed.into()).await?;
+        let blob = NamedLayer::of(compression.media_type(), known);
+        let placed = Placed { diff_id: Some(outcome.diff_id), blob };
         self.placed.insert(path.to_owned(), placed.clone());
         Ok(placed)
-    }
-
-    /// A blob in memory.
-    async fn bring_whole(&mut self, content: Bytes) -> Result<KnownBlob, TransferError> {
-        let blob = Expected { digest: Digest::of(Algorithm::Sha256, &content), size: content.len() as u64 };
-        let layer = self.layer(Some(blob.digest), None, Some(blob.size));
-        let from = |offset| {
-            chunks(content.slice(usize::try_from(offset).unwrap_or(usize::MAX).min(content.len())..))
-        };
-        let brought = self.target.bring(blob, from, self.options, &layer).await?;
-        self.tally.count(brought);
-        Ok(KnownBlob { digest: blob.digest, size: blob.size })
-    }
-
-    async fn write(
-        mut self,
-        document: &Document,
-        small: &[(Digest, Bytes)],
-        tag: Option<&Tag>,
-    ) -> Result<Pushed, TransferError> {
-        for (_, content) in small {
-            self.bring_whole(content.clone()).await?;
-        }
-        self.reporter.tell(|| Event::Finalising);
-        push_document(self.target, document, &Target::reference(tag, &document.digest)).await?;
-        Ok(self.tally.pushed(document.digest))
     }
 
     /// An OCI layout: what came by large is there; the small blobs and the manifests are brought now.
     async fn finish_oci(mut self, root: Document, tag: Option<&Tag>) -> Result<Pushed, TransferError> {
         let manifest = parse(&root)?;
         let mut children = Vec::new();
-        let root = match (&self.options.platform, manifest.kind) {
+        let root = match (&self.pushing.options.platform, manifest.kind) {
             (Some(platform), ManifestKind::Index) => self.child(chosen(platform, &manifest)?)?,
             (None, ManifestKind::Index) => {
                 for child in &manifest.children {
@@ -361,16 +254,18 @@ impl Push<'_> {
         };
         for document in children.iter().chain([&root]) {
             for blob in parse(document)?.required_blobs() {
-                if self.tally.met.insert(blob.digest) && !self.placed.contains_key(&blob_path(&blob.digest)) {
+                if self.pushing.tally.met.insert(blob.digest)
+                    && !self.placed.contains_key(&blob_path(&blob.digest))
+                {
                     let content = self.index.blob(&blob.digest)?;
-                    self.bring_whole(content).await?;
+                    self.pushing.bring_whole(content).await?;
                 }
             }
         }
         for child in &children {
-            push_document(self.target, child, &Reference::Digest(child.digest)).await?;
+            push_document(self.pushing.target, child, &Reference::Digest(child.digest)).await?;
         }
-        self.write(&root, &[], tag).await
+        self.pushing.write(&root, tag).await
     }
 
     fn child(&self, child: &hythe_oci::Descriptor) -> Result<Document, SourceError> {

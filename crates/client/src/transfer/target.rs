@@ -39,6 +39,9 @@ pub struct PushOptions {
     pub memory: Option<Memory>,
     /// Repositories of the same registry that may hold the layers already.
     pub mount_from: Vec<RepositoryName>,
+    /// Have docker export an image even where its layers can be read from its own folder, as its owner (root) may: slower,
+    /// and the same image.
+    pub through_engine: bool,
 }
 
 impl PushOptions {
@@ -116,8 +119,9 @@ impl Target {
         self.told(Box::pin(pushed), reporter).await
     }
 
-    /// Pushes an image of an engine. Its archive is compressed and sent while it is read, unless everything of the
-    /// image is remembered and there.
+    /// Pushes an image of an engine. Its layers are compressed and sent while they are read, out of docker's folder where it
+    /// can be read and is understood, else out of the archive that the engine exports. Nothing is read if everything of
+    /// the image is remembered and there.
     ///
     /// # Errors
     /// See [`TransferError`].

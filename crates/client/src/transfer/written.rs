@@ -4,6 +4,7 @@ use hythe_oci::{Algorithm, Digest, MediaType, media_type};
 use serde_json::json;
 
 use super::TransferError;
+use super::memory::KnownBlob;
 use crate::source::Document;
 
 /// A layer as the manifest names it.
@@ -12,6 +13,12 @@ pub(super) struct NamedLayer {
     pub(super) media_type: &'static str,
     pub(super) digest: Digest,
     pub(super) size: u64,
+}
+
+impl NamedLayer {
+    pub(super) fn of(media_type: &'static str, blob: KnownBlob) -> Self {
+        Self { media_type, digest: blob.digest, size: blob.size }
+    }
 }
 
 /// An OCI manifest of a configuration and its layers, the same bytes every time.

@@ -65,6 +65,9 @@ pub(crate) struct PushArguments {
     /// How many layers move at once.
     #[arg(long, default_value = "4")]
     pub(crate) jobs: NonZeroUsize,
+    /// Have docker export the image even where its layers can be read from its own folder (as root).
+    #[arg(long)]
+    pub(crate) through_engine: bool,
     /// Say what would be sent and what is there already, and send nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -2,6 +2,7 @@
 
 mod awkward;
 mod copies;
+mod docker_store;
 mod engines;
 mod examples;
 mod failures;

@@ -35,6 +35,7 @@ pub(in crate::commands) async fn load(arguments: LoadArguments, printer: Printer
                 compression: arguments.compression,
                 platform: arguments.platform,
                 jobs: arguments.jobs,
+                through_engine: false,
                 dry_run: arguments.dry_run,
                 shown: arguments.shown,
                 registry: arguments.registry,

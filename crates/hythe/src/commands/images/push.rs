@@ -47,6 +47,7 @@ pub(in crate::commands) async fn push(arguments: PushArguments, printer: Printer
         jobs: Some(arguments.jobs),
         memory: Memory::of_person(),
         mount_from: Vec::new(),
+        through_engine: arguments.through_engine,
     };
     if arguments.dry_run {
         let preview = Box::pin(preview(&target, &found, &options)).await.map_err(transfer_failed)?;

@@ -148,13 +148,14 @@ fn an_image_of_docker_is_pushed_and_remembered() {
     let socket = docker.host().strip_prefix("unix://").unwrap().to_owned();
     let folder = run_folder::fresh("memory");
     let options = PushOptions { memory: Some(Memory::at(&folder)), ..PushOptions::default() };
-    let push = |to: &'static str, reporter: Reporter| {
-        let (target, options, socket) = (scene.target(), options.clone(), socket.clone());
+    let push_to = |target: Target, to: &'static str, reporter: Reporter| {
+        let (options, socket) = (options.clone(), socket.clone());
         run(async move {
             let engine = Engine::connect(EngineAddress::new(EngineKind::Docker, socket)).await.unwrap();
             target.push_engine(&engine, name, Some(&tag(to)), &options, &reporter).await
         })
     };
+    let push = |to, reporter| push_to(scene.target(), to, reporter);
     let (reporter, events) = heard();
     let pushed = push("v1", reporter).unwrap();
     assert_eq!(scene.whole("v1"), pushed.digest.to_string());
@@ -166,6 +167,15 @@ fn an_image_of_docker_is_pushed_and_remembered() {
     assert_eq!((again.digest, again.sent), (pushed.digest, 0));
     assert!(!events.lock().unwrap().iter().any(|event| matches!(event, Event::Compressing { .. })));
     assert_eq!(scene.whole("v2"), pushed.digest.to_string());
+    // In another repository of the registry the layers are mounted, and not read either.
+    let (reporter, events) = heard();
+    let elsewhere = format!("{}/elsewhere", scene.bench.project);
+    let target = target_at(scene.bench.server, &scene.pusher, &elsewhere);
+    assert_eq!(push_to(target, "v1", reporter).unwrap().digest, pushed.digest);
+    let told = events.lock().unwrap();
+    assert!(told.iter().any(|event| matches!(event, Event::Mounted { .. })), "{told:?}");
+    assert!(!told.iter().any(|event| matches!(event, Event::Compressing { .. })), "{told:?}");
+    assert_eq!(scene.whole_in(&elsewhere, "v1"), pushed.digest.to_string());
     // docker gets back what it gave.
     let id = |name: &str| cli.run(&["image", "inspect", "--format", "{{.Id}}", name]).ok().stdout;
     let before = id(name);

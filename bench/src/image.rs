@@ -10,14 +10,19 @@ use sha2::{Digest as _, Sha256};
 
 use crate::registry::{INDEX, MANIFEST, digest, digest_of, noise};
 
-/// Source text that does not repeat, gathered once.
+/// gzip looks back 32 KiB, zstd at its usual levels some MiB.
+const LEAST_TEXT: usize = 64 << 20;
+
+/// Source text that does not repeat within what any compressor remembers, gathered once.
 pub(crate) struct Text(Vec<u8>);
 
 impl Text {
-    /// So many bytes of the sources that cargo has unpacked, in the order of their names.
+    /// So many bytes of the sources that cargo has unpacked, in the order of their names; where there are fewer, layers begin
+    /// them again.
     ///
     /// # Panics
-    /// There are not so many: then the layer would be another one than the table says.
+    /// There is less than a repetition has to be away from what it repeats: the layer would be another one than the
+    /// table says.
     pub(crate) fn gather(bytes: usize) -> Self {
         let home = std::env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| {
             let home = std::env::var_os("HOME")?;
@@ -45,7 +50,12 @@ impl Text {
                 }
             }
         }
-        panic!("cargo has unpacked {} bytes of sources, {bytes} are needed", text.len());
+        assert!(
+            text.len() >= LEAST_TEXT,
+            "cargo has unpacked {} bytes of sources, {LEAST_TEXT} are needed",
+            text.len()
+        );
+        Self(text)
     }
 }
 

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use hythe_oci::{Digest, Hasher};
 use rustix::fs::OFlags;
 use serde_json::{Value, json};
+use tokio::runtime::Handle;
+use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::source::{DOCUMENT_BYTES, Document, blob_path};
 
@@ -17,6 +19,9 @@ const REF_NAME: &str = "org.opencontainers.image.ref.name";
 /// What is written at once, in bytes. The kernel takes pages as large as what is written, if it can; the host of a virtual
 /// machine may have taken large free ones back, and to get them again costs. Measured in `docs/performance.md`, "Clients".
 const WRITTEN: usize = 128 * 1024;
+
+/// What is written is brought on the disk's way whenever so many bytes have gathered, so that the last sync is short.
+const SYNC_EVERY: u64 = 8 * 1024 * 1024;
 
 /// A layout that is being written.
 #[derive(Clone, Debug)]
@@ -32,6 +37,9 @@ pub(crate) struct Incoming {
     digest: Digest,
     hasher: Hasher,
     size: u64,
+    unsynced: u64,
+    /// A sync of what was written before, beside what is written now. The system tells of a lost write once: here.
+    syncing: Option<JoinHandle<io::Result<()>>>,
 }
 
 /// A file that goes if it holds nothing that a later pull could go on with.
@@ -105,7 +113,7 @@ impl LayoutFolder {
             size += read as u64;
         }
         let partial = Partial { path: partial, kept: known && size > 0, known };
-        Ok(Incoming { file, partial, place, digest: *digest, hasher, size })
+        Ok(Incoming { file, partial, place, digest: *digest, hasher, size, unsynced: 0, syncing: None })
     }
 
     /// Writes a manifest, index or configuration.
@@ -162,8 +170,9 @@ impl Incoming {
         self.size
     }
 
-    /// Writes these pieces behind what is here.
+    /// Writes these pieces behind what is here; on a thread of a runtime that may wait.
     pub(crate) fn write(&mut self, pieces: &[impl AsRef<[u8]>]) -> io::Result<()> {
+        let before = self.size;
         for piece in pieces.iter().map(AsRef::as_ref) {
             self.hasher.update(piece);
             for part in piece.chunks(WRITTEN) {
@@ -172,7 +181,21 @@ impl Incoming {
             }
         }
         self.partial.kept = self.partial.known && self.size > 0;
+        self.unsynced += self.size - before;
+        if self.unsynced >= SYNC_EVERY && self.syncing.as_ref().is_none_or(JoinHandle::is_finished) {
+            self.synced()?;
+            let file = self.file.try_clone()?;
+            (self.unsynced, self.syncing) = (0, Some(spawn_blocking(move || file.sync_data())));
+        }
         Ok(())
+    }
+
+    /// Waits for the sync that is under way.
+    fn synced(&mut self) -> io::Result<()> {
+        match self.syncing.take() {
+            Some(syncing) => Handle::current().block_on(syncing).map_err(io::Error::other)?,
+            None => Ok(()),
+        }
     }
 
     /// Starts over: what was here is not the beginning of the blob.
@@ -185,6 +208,7 @@ impl Incoming {
 
     /// Puts the blob in its place if it is the right one; else removes it and says what it was.
     pub(crate) fn finish(mut self) -> io::Result<Result<(), Digest>> {
+        self.synced()?;
         let received = self.hasher.finish();
         if received != self.digest {
             self.partial.kept = false;

@@ -2,7 +2,6 @@
 //! own connections cannot be given a writer that knows what a placeholder is.
 
 use std::future::IntoFuture as _;
-use std::pin::pin;
 use std::time::Duration;
 
 use http::header::{ACCEPT, HOST};
@@ -13,6 +12,7 @@ use hythe_sendfile::{FileSender, Lane};
 use reqwest::header::USER_AGENT;
 use reqwest::{Body, ResponseBuilderExt as _};
 use tokio::net::TcpStream;
+use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use url::{Host, Position};
 
@@ -36,22 +36,35 @@ impl Outbound {
         let stream = connect(origin, &url, self.connect_timeout()).await?;
         let io = TokioIo::new(FileSender::with_lane(stream, lane));
         let (mut sender, connection) = http1::handshake(io).await.map_err(|error| broken(&error))?;
-        // Until there is an answer the connection lives here: whoever gives up the one gives up the other.
-        let mut connection = connection.into_future();
-        let mut answer = pin!(sender.send_request(request));
-        let answer = tokio::select! {
-            answer = &mut answer => answer,
-            // Why it ended, the answer tells.
-            _ = &mut connection => answer.await,
-        };
+        // A task of its own: what wakes it for each window does not go through all that waits for the answer.
+        let connection = UntilDropped(Some(tokio::spawn(connection.into_future()).abort_handle()));
+        let answer = sender.send_request(request).await;
         let (head, body) = answer.map_err(|error| broken(&error))?.into_parts();
-        // It ends with the answer's body.
-        tokio::spawn(connection);
+        // It ends with the answer's body now.
+        connection.leave();
         let mut told = http::Response::builder().status(head.status).url(url);
         if let Some(headers) = told.headers_mut() {
             *headers = head.headers;
         }
         told.body(Body::wrap(body)).map(reqwest::Response::from).map_err(|error| settings(&error))
+    }
+}
+
+/// A task that ends when nobody waits for it any more.
+struct UntilDropped(Option<AbortHandle>);
+
+impl UntilDropped {
+    /// Lets it go on to its own end.
+    fn leave(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for UntilDropped {
+    fn drop(&mut self) {
+        if let Some(task) = &self.0 {
+            task.abort();
+        }
     }
 }
 

@@ -2,24 +2,36 @@
 //!
 //! Invariant: the work is dropped, not cut, so that whatever it writes beside its place is cleared away.
 
+use std::time::Duration;
+
+use tokio::signal::unix::SignalKind;
+use tokio::task::JoinHandle;
+
 use crate::failure::{Exit, Failure};
 
-/// Does the work unless a signal ends it; `again` says what the same command will find.
+/// How long work that was ended may go on clearing away what it wrote.
+const CLEARING: Duration = Duration::from_secs(1);
+
+/// Waits for the work unless a signal ends it; `again` says what the same command will find.
 pub(super) async fn unless_ended<T>(
     again: &str,
-    work: impl Future<Output = Result<T, Failure>>,
+    mut work: JoinHandle<Result<T, Failure>>,
 ) -> Result<T, Failure> {
-    let ended =
-        |exit: Exit, how: &str| Err(Failure::new(exit, format!("{how} before it was done")).hint(again));
-    tokio::select! {
-        done = work => done,
-        () = signal(tokio::signal::unix::SignalKind::interrupt()) => ended(Exit::Interrupted, "Interrupted"),
-        () = signal(tokio::signal::unix::SignalKind::terminate()) => ended(Exit::Terminated, "Terminated"),
-    }
+    let (exit, how) = tokio::select! {
+        done = &mut work => {
+            return done.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic()));
+        }
+        () = signal(SignalKind::interrupt()) => (Exit::Interrupted, "Interrupted"),
+        () = signal(SignalKind::terminate()) => (Exit::Terminated, "Terminated"),
+    };
+    work.abort();
+    // Dropped by now, or busy for longer than anybody waits who has asked for the end.
+    drop(tokio::time::timeout(CLEARING, work).await);
+    Err(Failure::new(exit, format!("{how} before it was done")).hint(again))
 }
 
 /// The arrival of a signal. Where it cannot be waited for, it ends the process by itself.
-async fn signal(kind: tokio::signal::unix::SignalKind) {
+async fn signal(kind: SignalKind) {
     if let Ok(mut signal) = tokio::signal::unix::signal(kind)
         && signal.recv().await.is_some()
     {

@@ -126,11 +126,8 @@ fn moving(
     threads.worker_threads(std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2)));
     let runtime = runtime(threads)?;
     // A task goes on in the thread that hears of what arrived; this thread would have to be woken for each piece.
-    let work = runtime.spawn(interrupted::unless_ended(again, work));
-    let outcome = match runtime.block_on(work) {
-        Ok(outcome) => outcome,
-        Err(ended) => std::panic::resume_unwind(ended.into_panic()),
-    };
+    let work = runtime.spawn(work);
+    let outcome = runtime.block_on(interrupted::unless_ended(again, work));
     match &outcome {
         // What still reads standard input or an engine must not keep the process.
         Ok(()) => runtime.shutdown_background(),

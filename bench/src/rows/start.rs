@@ -157,10 +157,13 @@ fn fill(pipe: &OwnedFd) {
 }
 
 fn waiting(child: &mut Child) -> f64 {
-    let folder = format!("/proc/{}", child.id());
+    let folder = format!("/proc/{}/task", child.id());
     let begin = Instant::now();
-    let sleeps_in = || fs::read_to_string(format!("{folder}/wchan"));
-    while !sleeps_in().is_ok_and(|place| place.contains("pipe")) {
+    // Whichever of its threads prints.
+    let prints = |thread: fs::DirEntry| {
+        fs::read_to_string(thread.path().join("wchan")).is_ok_and(|place| place.contains("pipe"))
+    };
+    while !fs::read_dir(&folder).is_ok_and(|threads| threads.flatten().any(prints)) {
         assert!(begin.elapsed() < Duration::from_secs(10), "a program prints");
         std::thread::sleep(Duration::from_millis(1));
     }

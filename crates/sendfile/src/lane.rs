@@ -4,17 +4,18 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
 use crate::body::FileBody;
 
-/// The most bytes one placeholder stands for.
-pub(crate) const WINDOW: usize = 1 << 20;
+/// The most bytes one placeholder stands for: the more, the seldomer a body is asked for its next one.
+pub(crate) const WINDOW: usize = 4 << 20;
 
-/// Never read: only addresses within it matter, so its pages are never made.
-static BLANK: [u8; 4 * WINDOW] = [0; 4 * WINDOW];
+/// Never read: only addresses within it matter, so its pages are never made. Made when it is first needed, for in the
+/// program's file it would be as long as it is.
+static BLANK: LazyLock<&'static [u8]> = LazyLock::new(|| vec![0; 4 * WINDOW].leak());
 
 /// A connection's lane to its socket; a clone is another handle on the same one.
 ///
@@ -47,11 +48,12 @@ impl Lane {
     /// Queues a part of at most [`WINDOW`] bytes and answers its placeholder.
     pub(crate) fn enqueue(&self, file: Arc<File>, offset: u64, length: usize) -> Bytes {
         debug_assert!(0 < length && length <= WINDOW);
+        let blank: &'static [u8] = *BLANK;
         let mut parts = self.parts();
-        let start = if parts.next + length <= BLANK.len() { parts.next } else { 0 };
+        let start = if parts.next + length <= blank.len() { parts.next } else { 0 };
         parts.next = start + length;
         parts.waiting.push_back(Part { file, offset, placeholder: start, left: length });
-        Bytes::from_static(&BLANK[start..start + length])
+        Bytes::from_static(&blank[start..start + length])
     }
 
     /// The part that must go out for this slice; `None` if the slice is no placeholder.

@@ -13,7 +13,7 @@ const CLOSE: u64 = 128 << 10;
 
 /// How far apart they are behind a part that was hot: what was used together is mostly there together, and each look is a
 /// system call.
-const FAR: u64 = 512 << 10;
+const FAR: u64 = 1 << 20;
 
 /// How much behind a cold part the kernel is asked to read meanwhile.
 const AHEAD: u64 = 4 << 20;

@@ -1,7 +1,7 @@
 //! Writing an OCI image layout (image specification, "Image Layout").
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, IoSlice, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -16,9 +16,10 @@ use crate::source::{DOCUMENT_BYTES, Document, blob_path};
 /// The annotation by which an entry of `index.json` has a name.
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
-/// What is written at once, in bytes. The kernel takes pages as large as what is written, if it can; the host of a virtual
-/// machine may have taken large free ones back, and to get them again costs. Measured in `docs/performance.md`, "Clients".
-const WRITTEN: usize = 128 * 1024;
+/// What is written at once ends at a multiple of so many bytes. The kernel takes pages as large as what is written, if its
+/// place in the file is a multiple of their size, and keeps those of up to 32 KiB at hand; larger ones the host of a virtual
+/// machine may have taken back, and to get them again costs. Measured in `docs/performance.md`, "Clients".
+const WRITTEN: u64 = 32 * 1024;
 
 /// What is written is brought on the disk's way whenever so many bytes have gathered, so that the last sync is short.
 const SYNC_EVERY: u64 = 8 * 1024 * 1024;
@@ -173,13 +174,25 @@ impl Incoming {
     /// Writes these pieces behind what is here; on a thread of a runtime that may wait.
     pub(crate) fn write(&mut self, pieces: &[impl AsRef<[u8]>]) -> io::Result<()> {
         let before = self.size;
-        for piece in pieces.iter().map(AsRef::as_ref) {
-            self.hasher.update(piece);
-            for part in piece.chunks(WRITTEN) {
-                self.file.write_all(part)?;
-                self.size += part.len() as u64;
+        for piece in pieces {
+            self.hasher.update(piece.as_ref());
+        }
+        let mut together = Vec::new();
+        let mut end = self.size;
+        for mut piece in pieces.iter().map(AsRef::as_ref) {
+            while !piece.is_empty() {
+                let room = usize::try_from(WRITTEN - end % WRITTEN).unwrap_or(usize::MAX);
+                let (now, later) = piece.split_at(piece.len().min(room));
+                together.push(IoSlice::new(now));
+                (piece, end) = (later, end + now.len() as u64);
+                if end.is_multiple_of(WRITTEN) {
+                    write_all(&mut self.file, &mut together)?;
+                    self.size = end;
+                }
             }
         }
+        write_all(&mut self.file, &mut together)?;
+        self.size = end;
         self.partial.kept = self.partial.known && self.size > 0;
         self.unsynced += self.size - before;
         if self.unsynced >= SYNC_EVERY && self.syncing.as_ref().is_none_or(JoinHandle::is_finished) {
@@ -224,6 +237,21 @@ impl Incoming {
     pub(crate) fn discard(mut self) {
         self.partial.kept = false;
     }
+}
+
+/// Writes all slices, and leaves none.
+fn write_all(file: &mut File, slices: &mut Vec<IoSlice<'_>>) -> io::Result<()> {
+    let mut rest = slices.as_mut_slice();
+    while !rest.is_empty() {
+        match file.write_vectored(rest) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => IoSlice::advance_slices(&mut rest, written),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    slices.clear();
+    Ok(())
 }
 
 /// A file written beside and renamed: whole, or as it was.

@@ -18,8 +18,8 @@ use super::{Target, TransferError};
 use crate::progress::{Event, Layer, LayerReporter, Plan, Reporter, TransferKind};
 use crate::sink::{Incoming, LayoutFolder};
 
-/// What is handed to the thread that writes, in bytes: one that is woken for little costs as much.
-const BATCH: usize = 1024 * 1024;
+/// What is handed to the thread that writes ends at a multiple of so many bytes: one that is woken for little costs as much.
+const BATCH: u64 = 1024 * 1024;
 
 pub(super) async fn pull(
     target: &Target,
@@ -95,8 +95,9 @@ async fn received(
     }
     let content = target.content(&blob, incoming.size(), parts, &told);
     let (batches, came) = mpsc::channel(1);
+    let from = incoming.size();
     let writing = spawn_blocking(move || written(incoming, came));
-    let fetched = handed_on(content, batches).await;
+    let fetched = handed_on(content, from, batches).await;
     let incoming = joined(writing).await.map_err(&write)?;
     match fetched {
         Ok(()) => Ok(Some(Received { digest, incoming, told })),
@@ -129,30 +130,31 @@ async fn placed(
     }
 }
 
-/// Hands on what comes in batches, also what came before an error.
+/// Hands on what comes from an offset on, in batches, also what came before an error.
 async fn handed_on(
     mut content: BoxStream<'static, Result<Bytes, RemoteError>>,
+    mut at: u64,
     batches: mpsc::Sender<Vec<Bytes>>,
 ) -> Result<(), RemoteError> {
-    let (mut batch, mut size) = (Vec::new(), 0);
+    let mut batch = Vec::new();
     let fetched = loop {
-        match content.try_next().await {
-            Ok(Some(piece)) => {
-                size += piece.len();
-                batch.push(piece);
-            }
+        let mut piece = match content.try_next().await {
+            Ok(Some(piece)) => piece,
             Ok(None) => break Ok(()),
             Err(error) => break Err(error),
-        }
-        if size >= BATCH {
-            size = 0;
-            if batches.send(std::mem::take(&mut batch)).await.is_err() {
-                // It cannot be written: why, its thread tells.
+        };
+        while !piece.is_empty() {
+            let room = usize::try_from(BATCH - at % BATCH).unwrap_or(usize::MAX);
+            let now = piece.split_to(piece.len().min(room));
+            at += now.len() as u64;
+            batch.push(now);
+            // It cannot be written if nobody takes it: why, its thread tells.
+            if at.is_multiple_of(BATCH) && batches.send(std::mem::take(&mut batch)).await.is_err() {
                 return Ok(());
             }
         }
     };
-    // Here too: if it cannot be written, its thread tells why.
+    // Here too.
     drop(batches.send(batch).await);
     fetched
 }

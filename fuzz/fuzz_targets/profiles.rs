@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
+use hythe_client::image::ClusterName;
 use hythe_client::profiles::{Profiles, StoredProfile};
 use libfuzzer_sys::fuzz_target;
 
@@ -19,7 +20,7 @@ fuzz_target!(|text: &str| {
     let Ok(mut profiles) = Profiles::parsed(file(), text) else { return };
     profiles.profile().expect("what was read means something");
     let before = profiles.entries().to_vec();
-    let name = "added".parse().expect("a name");
+    let name = ClusterName::parse("added").expect("a name");
     let added = StoredProfile::new(name, "https://added.example".parse().expect("an address"));
     if profiles.set(&added).is_ok() {
         let read = Profiles::load_from(file()).expect("what was written can be read");

@@ -10,6 +10,7 @@
 
 pub mod account;
 mod api;
+mod blocking;
 mod container_registry;
 pub mod credentials;
 pub mod engine;

@@ -12,8 +12,8 @@ use hythe_sendfile::{FileSender, Lane};
 use reqwest::header::USER_AGENT;
 use reqwest::{Body, ResponseBuilderExt as _};
 use tokio::net::TcpStream;
-use tokio::task::AbortHandle;
 use tokio::time::timeout;
+use tokio_util::task::AbortOnDropHandle;
 use url::{Host, Position};
 
 use crate::error::innermost;
@@ -37,34 +37,16 @@ impl Outbound {
         let io = TokioIo::new(FileSender::with_lane(stream, lane));
         let (mut sender, connection) = http1::handshake(io).await.map_err(|error| broken(&error))?;
         // A task of its own: what wakes it for each window does not go through all that waits for the answer.
-        let connection = UntilDropped(Some(tokio::spawn(connection.into_future()).abort_handle()));
+        let connection = AbortOnDropHandle::new(tokio::spawn(connection.into_future()));
         let answer = sender.send_request(request).await;
         let (head, body) = answer.map_err(|error| broken(&error))?.into_parts();
         // It ends with the answer's body now.
-        connection.leave();
+        drop(connection.detach());
         let mut told = http::Response::builder().status(head.status).url(url);
         if let Some(headers) = told.headers_mut() {
             *headers = head.headers;
         }
         told.body(Body::wrap(body)).map(reqwest::Response::from).map_err(|error| settings(&error))
-    }
-}
-
-/// A task that ends when nobody waits for it any more.
-struct UntilDropped(Option<AbortHandle>);
-
-impl UntilDropped {
-    /// Lets it go on to its own end.
-    fn leave(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for UntilDropped {
-    fn drop(&mut self) {
-        if let Some(task) = &self.0 {
-            task.abort();
-        }
     }
 }
 

@@ -19,6 +19,7 @@ use tokio::sync::oneshot;
 
 use ahead::ahead;
 
+use crate::blocking::blocking;
 use crate::spare::{Spare, kept};
 
 /// Input of one independent piece of work. Larger ones compress a little better, smaller ones need less memory.
@@ -231,11 +232,6 @@ fn gzip(
         }
     });
     head.chain(packed.buffered(threads))
-}
-
-/// Work that takes a processor for a while.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use zstd::Encoder;
 use zstd::zstd_safe::CParameter;
 
-use super::{Piece, Work, blocking};
+use super::{Piece, Work};
+use crate::blocking::blocking;
 use crate::spare::{Spare, pieces};
 
 /// The effort that tools spend on layers by default.

@@ -23,6 +23,7 @@ use super::archive::diff_ids;
 use super::layout::verified;
 use super::tar_split::{Part, parts};
 use super::{DOCUMENT_BYTES, SourceError, beneath};
+use crate::blocking::blocking;
 use crate::spare::{Spare, kept};
 
 /// The pieces in which a layer is handed over.
@@ -116,7 +117,7 @@ impl StoredLayer {
 
     /// The layer's archive.
     pub(crate) fn into_stream(self) -> BoxStream<'static, io::Result<Bytes>> {
-        let (sender, pieces) = mpsc::channel(WAITING);
+        let (sender, mut pieces) = mpsc::channel(WAITING);
         tokio::task::spawn_blocking(move || {
             let mut given = Given { buffer: Vec::new(), spare: Spare::new(), sender };
             if let Err(error) = self.put_together(&mut given) {
@@ -124,8 +125,7 @@ impl StoredLayer {
                 let _ = given.sender.blocking_send(Err(error));
             }
         });
-        stream::unfold(pieces, |mut pieces| async move { pieces.recv().await.map(|piece| (piece, pieces)) })
-            .boxed()
+        stream::poll_fn(move |context| pieces.poll_recv(context)).boxed()
     }
 
     fn put_together(self, given: &mut Given) -> io::Result<()> {
@@ -190,10 +190,6 @@ impl Given {
         let piece = kept(std::mem::take(&mut self.buffer), &self.spare);
         self.sender.blocking_send(Ok(piece)).map_err(|_| io::Error::other("nobody reads the layer any more"))
     }
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)
 }
 
 fn read(path: &Path, most: u64) -> Result<Vec<u8>, SourceError> {

@@ -59,11 +59,9 @@ impl Body {
         self.first.as_ref().is_some_and(|first| first.starts_with(magic))
     }
 
-    pub(crate) fn into_stream(self) -> BoxStream<'static, io::Result<Bytes>> {
+    pub(crate) fn into_stream(mut self) -> BoxStream<'static, io::Result<Bytes>> {
         let first = stream::iter(self.first.map(Ok));
-        let rest = stream::unfold(self.pieces, |mut pieces| async move {
-            pieces.recv().await.map(|piece| (piece, pieces))
-        });
+        let rest = stream::poll_fn(move |context| self.pieces.poll_recv(context));
         first.chain(rest).boxed()
     }
 }

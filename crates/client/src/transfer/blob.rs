@@ -27,6 +27,13 @@ pub(super) enum Brought {
     Sent(u64),
 }
 
+/// What came of trying to mount a blob.
+enum Tried {
+    Mounted,
+    /// The registry may have opened an upload instead.
+    Not(Option<Box<Upload>>),
+}
+
 impl Target {
     /// Brings a blob; `content` gives its bytes from an offset on.
     pub(super) async fn bring<S>(
@@ -48,8 +55,9 @@ impl Target {
         let upload = match self.unfinished(blob).await {
             Some(upload) => upload,
             None => match self.mounted(&remote, blob, options, layer).await? {
-                Some(upload) => upload,
-                None => return Ok(Brought::Skipped),
+                Tried::Mounted => return Ok(Brought::Skipped),
+                Tried::Not(Some(upload)) => *upload,
+                Tried::Not(None) => remote.start_upload(&self.repository, Some(blob)).await?,
             },
         };
         let begun = upload.confirmed();
@@ -82,10 +90,12 @@ impl Target {
             return Ok(true);
         }
         match self.mounted(&remote, blob, options, layer).await? {
-            None => Ok(true),
-            Some(upload) => {
-                // Left alone it would end by itself.
-                drop(upload.cancel().await);
+            Tried::Mounted => Ok(true),
+            Tried::Not(upload) => {
+                if let Some(upload) = upload {
+                    // Left alone it would end by itself.
+                    drop(upload.cancel().await);
+                }
                 Ok(false)
             }
         }
@@ -152,15 +162,15 @@ impl Target {
         self.remote.resume_upload(&self.repository, &furthest.location).await.ok()
     }
 
-    /// Mounts the blob if that can be done; else the upload to bring it by.
+    /// Mounts the blob if that can be done.
     async fn mounted(
         &self,
         remote: &Remote,
         blob: Expected,
         options: &PushOptions,
         layer: &LayerReporter,
-    ) -> Result<Option<Upload>, RemoteError> {
-        let mut open: Option<Upload> = None;
+    ) -> Result<Tried, RemoteError> {
+        let mut open: Option<Box<Upload>> = None;
         // A Hythe looks for the blob in every repository that we may read.
         let anywhere = self.api.is_some().then_some(None);
         let named = options.mount_from.iter().filter(|from| **from != self.repository).map(Some);
@@ -172,10 +182,10 @@ impl Target {
                         // Left alone it would end by itself.
                         drop(open.cancel().await);
                     }
-                    return Ok(None);
+                    return Ok(Tried::Mounted);
                 }
                 Ok(Mount::Opened(upload)) => {
-                    if let Some(former) = open.replace(*upload) {
+                    if let Some(former) = open.replace(upload) {
                         drop(former.cancel().await);
                     }
                 }
@@ -184,10 +194,7 @@ impl Target {
                 Err(error) => return Err(error),
             }
         }
-        match open {
-            Some(upload) => Ok(Some(upload)),
-            None => remote.start_upload(&self.repository, Some(blob)).await.map(Some),
-        }
+        Ok(Tried::Not(open))
     }
 }
 

@@ -167,7 +167,7 @@ impl Push<'_> {
         {
             return Ok(Some(Placed { diff_id: Some(diff_id), blob }));
         }
-        let (packed, blob) = self.pushing.pack(body.into_stream(), size, &layer).await?;
+        let (packed, blob) = self.pushing.pack(body.into_stream(), size, None, &layer).await?;
         if let Some(memory) = memory {
             memory.note_path(path, &packed.diff_id);
         }

@@ -7,7 +7,7 @@ use super::pushing::Pushing;
 use super::target::{PushOptions, Pushed};
 use super::{Target, TransferError};
 use crate::progress::{Event, Layer, Plan, Reporter, TransferKind};
-use crate::source::{DockerStore, SourceError, StoredImage};
+use crate::source::{DockerStore, StoredImage};
 
 pub(super) async fn push(
     target: &Target,
@@ -31,11 +31,7 @@ pub(super) async fn push(
             continue;
         }
         let (diff_id, size) = (stored.diff_id, stored.size().await?);
-        let (packed, blob) = pushing.pack(stored.into_stream(), size, &layer).await?;
-        if packed.diff_id != diff_id {
-            let problem = "not what lies in docker's folder".to_owned();
-            return Err(SourceError::Content { digest: diff_id, problem }.into());
-        }
+        let (_, blob) = pushing.pack(stored.into_stream(), size, Some(diff_id), &layer).await?;
         named.push(blob);
     }
     pushing.write_image(config, &named, tag).await

@@ -16,7 +16,7 @@ use super::written::{NamedLayer, manifest};
 use super::{Target, TransferError};
 use crate::pack::{Packed, pack};
 use crate::progress::{Event, LayerReporter, Reporter};
-use crate::source::Document;
+use crate::source::{Document, SourceError};
 
 /// A push under way.
 pub(super) struct Pushing<'a> {
@@ -64,11 +64,13 @@ impl<'a> Pushing<'a> {
         Ok(Some(NamedLayer::of(compression.media_type(), known)))
     }
 
-    /// Packs an uncompressed layer of `size` bytes, and sends it while it is read.
+    /// Packs an uncompressed layer of `size` bytes, and sends it while it is read. One that is not the `expected` one does
+    /// not become a blob of the registry.
     pub(super) async fn pack(
         &mut self,
         input: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
         size: u64,
+        expected: Option<Digest>,
         layer: &LayerReporter,
     ) -> Result<(Packed, NamedLayer), TransferError> {
         let compression = self.options.compression;
@@ -78,6 +80,11 @@ impl<'a> Pushing<'a> {
         let packing = pack(input, compression);
         let streamed = self.target.stream_up(packing.stream, None, layer).await?;
         let packed = packing.outcome.await.map_err(|_| cut())?;
+        if let Some(expected) = expected.filter(|expected| *expected != packed.diff_id) {
+            streamed.cancel().await;
+            let problem = format!("not what was read: that is {}", packed.diff_id);
+            return Err(SourceError::Content { digest: expected, problem }.into());
+        }
         layer.known(Some(packed.digest), Some(packed.diff_id), Some(packed.size));
         let known = KnownBlob { digest: packed.digest, size: packed.size };
         self.close(streamed, layer, known).await?;

@@ -76,6 +76,12 @@ impl Target {
 }
 
 impl Streamed {
+    /// Gives the upload up: what was sent is not what it was to be.
+    pub(super) async fn cancel(self) {
+        // Left alone it would end by itself.
+        drop(self.upload.cancel().await);
+    }
+
     /// Sends the end, and closes the upload.
     pub(super) async fn finish(self, digest: &Digest) -> Result<(), RemoteError> {
         let Self { upload, content, end } = self;

@@ -2,15 +2,11 @@
 //!
 //! Invariant: the work is dropped, not cut, so that whatever it writes beside its place is cleared away.
 
-use std::time::Duration;
-
 use tokio::signal::unix::SignalKind;
 use tokio::task::JoinHandle;
 
+use super::CLEARING;
 use crate::failure::{Exit, Failure};
-
-/// How long work that was ended may go on clearing away what it wrote.
-const CLEARING: Duration = Duration::from_secs(1);
 
 /// Waits for the work unless a signal ends it; `again` says what the same command will find.
 pub(super) async fn unless_ended<T>(

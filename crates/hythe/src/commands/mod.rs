@@ -111,7 +111,7 @@ const FETCHED: &str = "run the same command again: a folder keeps what has arriv
 /// What a command finds that changes nothing.
 const LOOKED: &str = "run the same command again: nothing was changed";
 
-/// How long a command that failed may go on clearing away what it wrote.
+/// How long a command that failed or was ended may go on clearing away what it wrote.
 const CLEARING: Duration = Duration::from_secs(1);
 
 /// Runs a command that moves images, on all cores; `again` says what it finds after it was ended by a signal.

@@ -7,7 +7,6 @@ use hythe_client::engine::{Engine, EngineAddress, EngineKind};
 use hythe_client::progress::{Event, Reporter};
 use hythe_client::transfer::{PushOptions, Pushed};
 use hythe_testbed::{Docker, Family, Image, Packing, digest, docker_archive, noise};
-
 use tar::EntryType as Kind;
 
 use super::{Scene, heard, run};

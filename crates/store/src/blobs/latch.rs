@@ -84,6 +84,11 @@ impl<K: Hash + Eq> Held<K> {
     pub(super) fn key(&self) -> &K {
         &self.ticket.key
     }
+
+    /// How many keys of this kind are held or awaited just now, this one among them.
+    pub(super) fn in_all(&self) -> usize {
+        open_table(&self.ticket.table).len()
+    }
 }
 
 /// The right to place or remove one blob, held until the last clone is dropped. Blocking work under way

@@ -1,7 +1,8 @@
 //! An upload on its way in: while one batch is received, the one before is written and hashed at once.
 //!
-//! Invariants: at most one batch is being filled and one is in flight, so memory stays near 2 MiB; the hash
-//! covers exactly the bytes written; after a failed write nothing more is accepted.
+//! Invariants: at most one batch is being filled and one is in flight, so memory stays near two batches, whose size
+//! shrinks with the number of uploads; the hash covers exactly the bytes written; after a failed write nothing more is
+//! accepted.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -17,10 +18,14 @@ use super::staged::Staged;
 use super::write::{WriteBehind, write_at};
 use super::{BlobError, blocking, checkpoint};
 
-/// A batch goes on its way once it holds this many bytes …
+/// A batch goes on its way once it holds this many bytes, or its upload's part of [`ALL_BATCHES`] …
 const BATCH_BYTES: usize = 1 << 20;
 /// … or this many pieces: tiny ones cost more memory than they hold.
 const BATCH_PIECES: usize = 1024;
+/// What is being filled by all uploads together, as long as the part of each is no less than [`LEAST_BATCH`]. With as many
+/// uploads, both cores are busy, and a trip to the blocking pool for less costs little.
+const ALL_BATCHES: usize = 16 << 20;
+const LEAST_BATCH: usize = 128 << 10;
 /// Up to here, one trip to the blocking pool for both costs less than writing beside hashing gains.
 const TINY_BYTES: usize = 64 << 10;
 
@@ -51,7 +56,14 @@ pub struct Upload {
     handed_over: u64,
     batch: Vec<Bytes>,
     batch_bytes: usize,
+    /// When the batch goes on its way.
+    enough: usize,
     algorithm: Algorithm,
+}
+
+/// The bytes of a batch while this many uploads are under way.
+fn batch_among(uploads: usize) -> usize {
+    (ALL_BATCHES / uploads.max(1)).clamp(LEAST_BATCH, BATCH_BYTES)
 }
 
 impl Upload {
@@ -64,6 +76,7 @@ impl Upload {
     ) -> Self {
         Self {
             shelf,
+            enough: batch_among(seat.in_all()),
             seat,
             file: Arc::new(file),
             algorithm: hasher.algorithm(),
@@ -101,7 +114,7 @@ impl Upload {
         }
         self.batch_bytes += piece.len();
         self.batch.push(piece);
-        if self.batch_bytes >= BATCH_BYTES || self.batch.len() >= BATCH_PIECES {
+        if self.batch_bytes >= self.enough || self.batch.len() >= BATCH_PIECES {
             self.hand_over().await?;
         }
         Ok(())
@@ -172,6 +185,7 @@ impl Upload {
         let hasher = self.settle().await?.clone();
         let pieces = std::mem::take(&mut self.batch);
         let bytes = std::mem::take(&mut self.batch_bytes);
+        self.enough = batch_among(self.seat.in_all());
         let batch = Batch {
             seat: Arc::clone(&self.seat),
             file: Arc::clone(&self.file),
@@ -253,6 +267,14 @@ mod tests {
     use crate::folder::DataFolder;
 
     const ID: UploadId = UploadId::from_bytes([7; 16]);
+
+    #[test]
+    fn many_uploads_share_the_memory_of_sixteen() {
+        assert_eq!(batch_among(1), BATCH_BYTES);
+        assert_eq!(batch_among(16), BATCH_BYTES);
+        assert_eq!(batch_among(64), BATCH_BYTES / 4);
+        assert_eq!(batch_among(100_000), LEAST_BATCH);
+    }
 
     /// An upload whose bytes go to a device that is always full and cannot be synced.
     async fn on_a_full_disk() -> (tempfile::TempDir, Blobs, Upload) {

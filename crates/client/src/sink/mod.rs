@@ -4,7 +4,11 @@
 //! registry, for names of files are made of checked digests alone.
 
 mod archive;
+mod block;
+mod incoming;
 mod layout;
 
 pub(crate) use archive::{Part, archive};
-pub(crate) use layout::{Incoming, LayoutFolder};
+pub(crate) use block::Block;
+pub(crate) use incoming::Incoming;
+pub(crate) use layout::LayoutFolder;

@@ -16,10 +16,10 @@ use super::parts::{CONNECTIONS, Parts};
 use super::pull::{PullOptions, Pulled};
 use super::{Target, TransferError};
 use crate::progress::{Event, Layer, LayerReporter, Plan, Reporter, TransferKind};
-use crate::sink::{Incoming, LayoutFolder};
+use crate::sink::{Block, Incoming, LayoutFolder};
 
-/// What is handed to the thread that writes ends at a multiple of so many bytes: one that is woken for little costs as much.
-const BATCH: u64 = 1024 * 1024;
+/// How many blocks of one blob there are: one is filled, one waits, one is written.
+const BLOCKS: usize = 3;
 
 pub(super) async fn pull(
     target: &Target,
@@ -94,10 +94,11 @@ async fn received(
         incoming.clear().map_err(&write)?;
     }
     let content = target.content(&blob, incoming.size(), parts, &told);
-    let (batches, came) = mpsc::channel(1);
+    let (blocks, came) = mpsc::channel(1);
+    let (used, again) = mpsc::channel(BLOCKS);
     let from = incoming.size();
-    let writing = spawn_blocking(move || written(incoming, came));
-    let fetched = handed_on(content, from, batches).await;
+    let writing = spawn_blocking(move || written(incoming, came, &used));
+    let fetched = handed_on(content, from, blocks, again).await;
     let incoming = joined(writing).await.map_err(&write)?;
     match fetched {
         Ok(()) => Ok(Some(Received { digest, incoming, told })),
@@ -130,39 +131,47 @@ async fn placed(
     }
 }
 
-/// Hands on what comes from an offset on, in batches, also what came before an error.
+/// Hands on what comes from an offset on, in blocks, also what came before an error.
 async fn handed_on(
     mut content: BoxStream<'static, Result<Bytes, RemoteError>>,
-    mut at: u64,
-    batches: mpsc::Sender<Vec<Bytes>>,
+    from: u64,
+    blocks: mpsc::Sender<Block>,
+    mut used: mpsc::Receiver<Block>,
 ) -> Result<(), RemoteError> {
-    let mut batch = Vec::new();
+    let mut block = Block::new(from);
     let fetched = loop {
-        let mut piece = match content.try_next().await {
+        let piece = match content.try_next().await {
             Ok(Some(piece)) => piece,
             Ok(None) => break Ok(()),
             Err(error) => break Err(error),
         };
-        while !piece.is_empty() {
-            let room = usize::try_from(BATCH - at % BATCH).unwrap_or(usize::MAX);
-            let now = piece.split_to(piece.len().min(room));
-            at += now.len() as u64;
-            batch.push(now);
-            // It cannot be written if nobody takes it: why, its thread tells.
-            if at.is_multiple_of(BATCH) && batches.send(std::mem::take(&mut batch)).await.is_err() {
-                return Ok(());
+        let mut rest = piece.as_ref();
+        while !rest.is_empty() {
+            rest = block.take(rest);
+            if block.is_full() {
+                let end = block.end();
+                let next = used.try_recv().map_or_else(|_| Block::new(end), |block| block.reused(end));
+                // It cannot be written if nobody takes it: why, its thread tells.
+                if blocks.send(std::mem::replace(&mut block, next)).await.is_err() {
+                    return Ok(());
+                }
             }
         }
     };
     // Here too.
-    drop(batches.send(batch).await);
+    drop(blocks.send(block).await);
     fetched
 }
 
-/// Hashes and writes until no more comes.
-fn written(mut incoming: Incoming, mut came: mpsc::Receiver<Vec<Bytes>>) -> io::Result<Incoming> {
-    while let Some(batch) = came.blocking_recv() {
-        incoming.write(&batch)?;
+/// Hashes and writes until no more comes, and gives back the memory.
+fn written(
+    mut incoming: Incoming,
+    mut came: mpsc::Receiver<Block>,
+    used: &mpsc::Sender<Block>,
+) -> io::Result<Incoming> {
+    while let Some(block) = came.blocking_recv() {
+        // Nobody may want it any more.
+        drop(used.try_send(incoming.write(block)?));
     }
     Ok(incoming)
 }

@@ -8,6 +8,7 @@ use std::io;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use hythe_oci::{Digest, Hasher};
 use rustix::fs::{OFlags, fcntl_setfl};
@@ -20,6 +21,10 @@ use super::block::{ALIGNMENT, BLOCK_BYTES, Block};
 /// What goes through the page cache after all is brought on the disk's way whenever so many bytes have gathered, so that the
 /// last sync is short.
 const SYNC_EVERY: u64 = 8 * 1024 * 1024;
+
+/// A disk that takes longer for a block is better written to through the page cache, which gathers more: one behind a network,
+/// say, that syncs each.
+const SLOW: Duration = Duration::from_millis(20);
 
 /// A blob that is being written.
 pub(crate) struct Incoming {
@@ -99,7 +104,10 @@ impl Incoming {
         }
         let (file, block) = (Arc::clone(&self.file), Arc::new(block));
         let same = Arc::clone(&block);
-        let writing = spawn_blocking(move || file.write_all_at(same.bytes(), same.offset()));
+        let writing = spawn_blocking(move || {
+            let begun = Instant::now();
+            file.write_all_at(same.bytes(), same.offset()).map(|()| begun.elapsed())
+        });
         self.hasher.update(block.bytes());
         match Handle::current().block_on(writing).map_err(io::Error::other)? {
             Err(error) if self.direct && error.raw_os_error() == Some(Errno::INVAL.raw_os_error()) => {
@@ -107,7 +115,11 @@ impl Incoming {
                 self.buffered()?;
                 self.file.write_all_at(block.bytes(), block.offset())?;
             }
-            written => written?,
+            written => {
+                if written? > SLOW && self.direct {
+                    self.buffered()?;
+                }
+            }
         }
         self.size = block.end();
         self.partial.kept = self.partial.known && self.size > 0;

@@ -17,9 +17,7 @@ use super::pull::{PullOptions, Pulled};
 use super::{Target, TransferError};
 use crate::progress::{Event, Layer, LayerReporter, Plan, Reporter, TransferKind};
 use crate::sink::{Block, Incoming, LayoutFolder};
-
-/// How many blocks of one blob there are: one is filled, one waits, one is written.
-const BLOCKS: usize = 3;
+use crate::spare::Spare;
 
 pub(super) async fn pull(
     target: &Target,
@@ -47,9 +45,10 @@ pub(super) async fn pull(
     );
     reporter.tell(|| Event::Plan(plan));
     let parts = Parts::of(blobs.iter().map(|blob| blob.size));
+    let spare = Spare::new();
     let jobs = options.jobs.map_or(CONNECTIONS, NonZeroUsize::get);
     let mut moving = stream::iter(blobs.into_iter().zip(0..))
-        .map(|(blob, at)| received(target, &layout, blob, &parts, reporter.layer(at), write))
+        .map(|(blob, at)| received(target, &layout, blob, (&parts, &spare), reporter.layer(at), write))
         .buffer_unordered(jobs)
         // What waits for the disk keeps none from being fetched.
         .map_ok(|came| placed(target, came, write))
@@ -79,7 +78,7 @@ async fn received(
     target: &Target,
     layout: &LayoutFolder,
     blob: Descriptor,
-    parts: &Parts,
+    (parts, spare): (&Parts, &Spare<Block>),
     told: LayerReporter,
     write: impl Fn(io::Error) -> TransferError,
 ) -> Result<Option<Received>, TransferError> {
@@ -95,10 +94,10 @@ async fn received(
     }
     let content = target.content(&blob, incoming.size(), parts, &told);
     let (blocks, came) = mpsc::channel(1);
-    let (used, again) = mpsc::channel(BLOCKS);
     let from = incoming.size();
+    let used = spare.clone();
     let writing = spawn_blocking(move || written(incoming, came, &used));
-    let fetched = handed_on(content, from, blocks, again).await;
+    let fetched = handed_on(content, from, blocks, spare).await;
     let incoming = joined(writing).await.map_err(&write)?;
     match fetched {
         Ok(()) => Ok(Some(Received { digest, incoming, told })),
@@ -136,9 +135,9 @@ async fn handed_on(
     mut content: BoxStream<'static, Result<Bytes, RemoteError>>,
     from: u64,
     blocks: mpsc::Sender<Block>,
-    mut used: mpsc::Receiver<Block>,
+    spare: &Spare<Block>,
 ) -> Result<(), RemoteError> {
-    let mut block = Block::new(from);
+    let mut block = empty(spare, from);
     let fetched = loop {
         let piece = match content.try_next().await {
             Ok(Some(piece)) => piece,
@@ -149,8 +148,7 @@ async fn handed_on(
         while !rest.is_empty() {
             rest = block.take(rest);
             if block.is_full() {
-                let end = block.end();
-                let next = used.try_recv().map_or_else(|_| Block::new(end), |block| block.reused(end));
+                let next = empty(spare, block.end());
                 // It cannot be written if nobody takes it: why, its thread tells.
                 if blocks.send(std::mem::replace(&mut block, next)).await.is_err() {
                     return Ok(());
@@ -167,13 +165,17 @@ async fn handed_on(
 fn written(
     mut incoming: Incoming,
     mut came: mpsc::Receiver<Block>,
-    used: &mpsc::Sender<Block>,
+    used: &Spare<Block>,
 ) -> io::Result<Incoming> {
     while let Some(block) = came.blocking_recv() {
-        // Nobody may want it any more.
-        drop(used.try_send(incoming.write(block)?));
+        used.put(incoming.write(block)?);
     }
     Ok(incoming)
+}
+
+/// A block that begins here.
+fn empty(spare: &Spare<Block>, offset: u64) -> Block {
+    spare.take().map_or_else(|| Block::new(offset), |block| block.reused(offset))
 }
 
 async fn joined<T>(work: JoinHandle<io::Result<T>>) -> io::Result<T> {

@@ -27,6 +27,7 @@ mod reading;
 mod status;
 mod streamed;
 mod target;
+mod turn;
 mod written;
 
 pub(crate) use asked::Named;

@@ -9,6 +9,7 @@ use hythe_oci::{Descriptor, Digest, Manifest, ManifestKind, Reference, Tag};
 use hythe_remote::{Content, Expected};
 
 use super::target::{PushOptions, Pushed, Tally};
+use super::turn::Turns;
 use super::{MOST_MANIFESTS, Target, TransferError};
 use crate::progress::{Event, Layer, Plan, Reporter, TransferKind};
 use crate::source::{Document, Layout, Platform, SourceError};
@@ -73,15 +74,18 @@ async fn bring_all(
 ) -> Result<Pushed, TransferError> {
     let mut tally = Tally::default();
     let blobs: Vec<_> = whole.blobs.iter().map(|(blob, _)| *blob).zip(0..).collect();
+    let turns = Turns::new(options.jobs());
     let mut moving = stream::iter(blobs)
         .map(|(blob, at)| {
-            let (layout, layer) = (layout.clone(), reporter.layer(at));
+            let (layout, layer, turns) = (layout.clone(), reporter.layer(at), &turns);
             async move {
-                let content = |offset| content(&layout, blob, offset);
+                let turn = turns.next().await;
+                let content =
+                    |offset| turn.during(content(&layout, blob, offset), blob.size.saturating_sub(offset));
                 target.bring(blob, content, options, &layer).await
             }
         })
-        .buffer_unordered(options.jobs());
+        .buffer_unordered(options.jobs().saturating_mul(2));
     while let Some(brought) = moving.try_next().await? {
         tally.count(brought);
     }

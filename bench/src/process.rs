@@ -1,6 +1,10 @@
 //! What a server has used: read from the kernel, children included.
 
 use std::fs;
+use std::time::Duration;
+
+use nix::time::clock_getcpuclockid;
+use nix::unistd::Pid;
 
 /// A started server; ended when this is dropped.
 pub(crate) struct Process(std::process::Child);
@@ -31,17 +35,14 @@ impl Process {
         family
     }
 
-    /// CPU time used so far, in seconds.
+    /// CPU time used so far, in seconds: by the clock of the scheduler, for `/proc` tells hundredths of a second.
     pub(crate) fn cpu(&self) -> f64 {
-        let ticks: u64 = self
-            .family()
-            .into_iter()
-            .filter_map(stat)
-            .map(|fields| fields[11].parse().unwrap_or(0) + fields[12].parse::<u64>().unwrap_or(0))
-            .sum();
-        #[expect(clippy::cast_precision_loss, reason = "ticks of one bench are few")]
-        let seconds = ticks as f64 / rustix::param::clock_ticks_per_second() as f64;
-        seconds
+        let used = |id: u32| {
+            let id = Pid::from_raw(i32::try_from(id).ok()?);
+            let clock = clock_getcpuclockid(id).ok()?;
+            clock.now().ok().map(|used| Duration::from(used).as_secs_f64())
+        };
+        self.family().into_iter().filter_map(used).sum()
     }
 
     /// Memory resident now, in MiB.
@@ -93,7 +94,7 @@ impl Process {
             if strace.try_wait().ok()?.is_some() {
                 return None;
             }
-            std::thread::sleep(std::time::Duration::from_millis(20));
+            std::thread::sleep(Duration::from_millis(20));
         }
         work();
         let id = rustix::process::Pid::from_child(&strace);
@@ -114,7 +115,7 @@ impl Drop for Process {
             if matches!(self.0.try_wait(), Ok(Some(_))) {
                 return;
             }
-            std::thread::sleep(std::time::Duration::from_millis(50));
+            std::thread::sleep(Duration::from_millis(50));
         }
         let _ = self.0.kill();
         let _ = self.0.wait();

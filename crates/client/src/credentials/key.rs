@@ -255,8 +255,8 @@ mod tests {
 
         #[test]
         fn a_key_is_for_no_other_host(one in arbitrary::registry(), other in arbitrary::registry()) {
-            prop_assume!(one.host() != other.host());
-            prop_assert!(!LoginKey::of(&one).is_for(&other, None));
+            // Those that are the same by chance are not so rare that they could be left out: that is limited for all cases together.
+            prop_assert!(one.host() == other.host() || !LoginKey::of(&one).is_for(&other, None));
         }
 
         #[test]

@@ -285,7 +285,7 @@ mod tests {
         assert!(outcome.await.is_err());
     }
 
-    /// A dozen cases however many properties are given: each packs MiBs.
+    /// A dozen cases however many properties are given: each packs much.
     #[tokio::test(flavor = "multi_thread")]
     async fn the_pieces_of_the_input_do_not_matter() {
         for seed in 0..12 {

@@ -37,6 +37,7 @@ impl Process {
 
     /// CPU time used so far, in seconds: by the clock of the scheduler, for `/proc` tells hundredths of a second.
     pub(crate) fn cpu(&self) -> f64 {
+        // One that has ended meanwhile has no clock.
         let used = |id: u32| {
             let id = Pid::from_raw(i32::try_from(id).ok()?);
             let clock = clock_getcpuclockid(id).ok()?;

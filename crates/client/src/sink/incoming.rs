@@ -1,7 +1,7 @@
 //! A blob on its way into a layout: written beside its place, past the page cache, and hashed.
 //!
-//! What is pulled has to reach the disk before it is said to be there, and is seldom read again at once, so that to copy it into
-//! the page cache first is work for nothing, and drives out what others use. Figures: `docs/performance.md`, "Clients".
+//! What is pulled has to reach the disk before it is said to be there, so that to copy it into the page cache first is more work,
+//! and drives out what others use. Who reads it next has it from the disk. Figures: `docs/performance.md`, "Clients".
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -283,7 +283,7 @@ mod tests {
         let shelf = Shelf::new(tempfile::tempdir().unwrap());
         let mut incoming = shelf.begin();
         incoming = spawn_blocking(move || {
-            // Says that it is direct, but begins where no disk takes anything.
+            // It ends where no disk takes it.
             let mut block = Block::new(0);
             block.take(b"x");
             incoming.write(block).unwrap();

@@ -33,7 +33,7 @@ pub struct PushOptions {
     pub compression: Compression,
     /// Push this part of an index alone; everything if left out.
     pub platform: Option<Platform>,
-    /// How many blobs move at once; 4 if left out.
+    /// How many blobs are sent at once; 4 if left out. From a layout, as many again may wait for the registry to store them.
     pub jobs: Option<NonZeroUsize>,
     /// What was learnt about layers before; nothing if left out.
     pub memory: Option<Memory>,

@@ -23,7 +23,7 @@ const BATCH_BYTES: usize = 1 << 20;
 /// … or this many pieces: tiny ones cost more memory than they hold.
 const BATCH_PIECES: usize = 1024;
 /// What is being filled by all uploads together, as long as the part of each is no less than [`LEAST_BATCH`]. With as many
-/// uploads, both cores are busy, and a trip to the blocking pool for less costs little.
+/// uploads, all cores are busy, and a trip to the blocking pool for less costs little.
 const ALL_BATCHES: usize = 16 << 20;
 const LEAST_BATCH: usize = 128 << 10;
 /// Up to here, one trip to the blocking pool for both costs less than writing beside hashing gains.

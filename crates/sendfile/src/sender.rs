@@ -6,6 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendFlags};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
@@ -21,6 +22,12 @@ const COPIED: usize = 64 << 10;
 pub struct FileSender {
     stream: TcpStream,
     lane: Lane,
+}
+
+/// What one call sent of what it was given.
+struct Sent {
+    bytes: usize,
+    of: usize,
 }
 
 impl FileSender {
@@ -40,19 +47,28 @@ impl FileSender {
     }
 
     /// Sends from the first slice on: ordinary ones together, or a part of a file.
-    fn send(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    fn send(&self, slices: &[IoSlice<'_>]) -> io::Result<Sent> {
         let ordinary = slices.iter().take_while(|slice| !is_placeholder(slice)).count();
         let (ordinary, rest) = slices.split_at(ordinary);
-        if ordinary.iter().all(|slice| slice.is_empty()) {
-            return match rest.first() {
-                Some(placeholder) => self.send_part(placeholder),
-                None => Ok(0),
-            };
+        let length = ordinary.iter().map(|slice| slice.len()).sum();
+        if length == 0 {
+            return Ok(match rest.first() {
+                Some(placeholder) => Sent { bytes: self.send_part(placeholder)?, of: placeholder.len() },
+                None => Sent { bytes: 0, of: 0 },
+            });
         }
         // More follows at once: let the head of an answer travel in the packet of its first bytes.
         let flags = if rest.is_empty() { SendFlags::NOSIGNAL } else { SendFlags::NOSIGNAL | SendFlags::MORE };
         let mut control = SendAncillaryBuffer::default();
-        Ok(rustix::net::sendmsg(&self.stream, ordinary, &mut control, flags)?)
+        Ok(Sent { bytes: rustix::net::sendmsg(&self.stream, ordinary, &mut control, flags)?, of: length })
+    }
+
+    /// Whether there is no room for more until the kernel tells of it. Unlike a try to send, which goes into each gap that
+    /// the other side has just made, it takes a socket for full until a third of it is free: fewer and larger sends.
+    fn full(&self) -> bool {
+        let mut socket = [PollFd::new(&self.stream, PollFlags::OUT)];
+        // Where the look fails, the next try to send tells.
+        rustix::event::poll(&mut socket, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) == Ok(0)
     }
 
     fn send_part(&self, placeholder: &[u8]) -> io::Result<usize> {
@@ -104,7 +120,20 @@ impl AsyncWrite for FileSender {
     ) -> Poll<io::Result<usize>> {
         loop {
             ready!(self.stream.poll_write_ready(context))?;
-            match self.stream.try_io(Interest::WRITABLE, || self.send(slices)) {
+            let mut part = None;
+            let sent = self.stream.try_io(Interest::WRITABLE, || {
+                let sent = self.send(slices)?;
+                if sent.bytes < sent.of && self.full() {
+                    // Clears the readiness, so that the next call waits.
+                    part = Some(sent.bytes);
+                    return Err(io::ErrorKind::WouldBlock.into());
+                }
+                Ok(sent.bytes)
+            });
+            if let Some(bytes) = part {
+                return Poll::Ready(Ok(bytes));
+            }
+            match sent {
                 // The socket was full after all; its readiness is cleared, so the next round waits.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

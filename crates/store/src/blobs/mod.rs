@@ -20,6 +20,7 @@ mod verify;
 mod whole;
 mod write;
 
+use std::fs::File;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,10 +67,9 @@ impl Blobs {
 
     /// Begins an upload that will be hashed by `algorithm`. An id can be begun once.
     pub async fn begin(&self, id: UploadId, algorithm: Algorithm) -> Result<Upload, BlobError> {
-        let seat = self.hold(id).await?;
-        let shelf = Arc::clone(&self.shelf);
-        let file = blocking::run(move || shelf.begin_staged(&id)).await?;
-        Ok(Upload::new(Arc::clone(&self.shelf), seat, file, Hasher::new(algorithm), 0))
+        let begun =
+            self.seated(id, move |shelf| Ok(Some((shelf.begin_staged(&id)?, Hasher::new(algorithm), 0))));
+        begun.await?.ok_or(BlobError::Gone)
     }
 
     /// Takes an upload up again where its last checkpoint left it; `None` if nothing is staged under `id`.
@@ -81,24 +81,32 @@ impl Blobs {
     /// Waits a few seconds for an earlier request's last write; [`BlobError::InUse`] if another request still
     /// holds the upload then.
     pub async fn resume(&self, id: UploadId) -> Result<Option<Upload>, BlobError> {
-        let seat = self.hold(id).await?;
-        let shelf = Arc::clone(&self.shelf);
-        let taken_up = blocking::run(move || checkpoint::take_up(&shelf, &id)).await?;
-        Ok(taken_up
-            .map(|(file, hasher, offset)| Upload::new(Arc::clone(&self.shelf), seat, file, hasher, offset)))
+        self.seated(id, move |shelf| checkpoint::take_up(shelf, &id)).await
     }
 
     /// Takes an upload up again, or begins it by `algorithm` if nothing is staged; one request at a time does
     /// either. See [`Blobs::resume`].
     pub async fn take_up(&self, id: UploadId, algorithm: Algorithm) -> Result<Upload, BlobError> {
-        let seat = self.hold(id).await?;
-        let shelf = Arc::clone(&self.shelf);
-        let (file, hasher, offset) = blocking::run(move || match checkpoint::take_up(&shelf, &id)? {
-            Some(taken_up) => Ok(taken_up),
-            None => Ok((shelf.begin_staged(&id)?, Hasher::new(algorithm), 0)),
+        let taken_up = self.seated(id, move |shelf| match checkpoint::take_up(shelf, &id)? {
+            Some(taken_up) => Ok(Some(taken_up)),
+            None => Ok(Some((shelf.begin_staged(&id)?, Hasher::new(algorithm), 0))),
+        });
+        taken_up.await?.ok_or(BlobError::Gone)
+    }
+
+    /// Opens an upload's file by `open`. Its seat goes with that work, which runs to its end when the request is dropped:
+    /// it may cut the file back, and another request would write to it by then.
+    async fn seated(
+        &self,
+        id: UploadId,
+        open: impl FnOnce(&Shelf) -> Result<Option<(File, Hasher, u64)>, BlobError> + Send + 'static,
+    ) -> Result<Option<Upload>, BlobError> {
+        let (seat, shelf) = (self.hold(id).await?, Arc::clone(&self.shelf));
+        blocking::run(move || {
+            let opened = open(&shelf)?;
+            Ok(opened.map(|(file, hasher, offset)| Upload::new(shelf, seat, file, hasher, offset)))
         })
-        .await?;
-        Ok(Upload::new(Arc::clone(&self.shelf), seat, file, hasher, offset))
+        .await
     }
 
     /// How far an upload is that another request holds: where its last checkpoint stands, else how much is

@@ -32,6 +32,9 @@ const NONBLOCKING: OFlags = OFlags::NONBLOCK;
 const PLENTY_BYTES: u64 = 16 << 30;
 const PLENTY_TIME: Duration = Duration::from_secs(1);
 
+/// What is staged is its server's alone to read and write.
+const STAGED_MODE: u32 = 0o600;
+
 /// The file that is written to see whether the disk takes writes; no upload is called so.
 const PROBE: &str = "probe";
 
@@ -108,12 +111,23 @@ impl Shelf {
 
     /// Creates the staged file of a new upload; an id is used once.
     pub(super) fn create_staged(&self, id: &UploadId) -> io::Result<File> {
-        OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(self.staged_path(id))
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .mode(STAGED_MODE)
+            .open(self.staged_path(id))
     }
 
-    /// The same, noted if it fails.
+    /// The same, noted if it fails; a checkpoint that outlived the bytes it was of is forgotten.
     pub(super) fn begin_staged(&self, id: &UploadId) -> Result<File, BlobError> {
-        self.noted(self.create_staged(id).map_err(BlobError::from))
+        let begun = self.create_staged(id).and_then(|file| {
+            for stale in [self.state_path(id), self.state_draft_path(id)] {
+                found(fs::remove_file(stale))?;
+            }
+            Ok(file)
+        });
+        self.noted(begun.map_err(BlobError::from))
     }
 
     /// Opens the staged file of an upload; `None` if there is none.
@@ -121,7 +135,16 @@ impl Shelf {
         if self.lost().contains(id) {
             self.discard_staged(id)?;
         }
-        found(OpenOptions::new().read(true).write(true).open(self.staged_path(id)))
+        let path = self.staged_path(id);
+        let open = || OpenOptions::new().read(true).write(true).open(&path);
+        found(open().or_else(|error| match error.kind() {
+            // One that was about to become a blob when its request or the process ended.
+            io::ErrorKind::PermissionDenied => {
+                fs::set_permissions(&path, Permissions::from_mode(STAGED_MODE))?;
+                open()
+            }
+            _ => Err(error),
+        }))
     }
 
     /// Removes whatever is staged under `id`.
@@ -185,6 +208,18 @@ impl Shelf {
             Some(StorageFault::Full) => Err(BlobError::NoSpace),
             Some(StorageFault::ReadOnly) => Err(BlobError::ReadOnly),
             _ => Ok(()),
+        }
+    }
+
+    /// The same for the next bytes of an upload under way, which may use half of the reserve: what ends it, and what
+    /// gives its bytes back, is a record, and needs the rest.
+    pub(super) fn check_room_to_go_on(&self) -> Result<(), BlobError> {
+        if self.reserve == 0 || self.had_plenty_of_room() {
+            return Ok(());
+        }
+        match self.check_room() {
+            Err(BlobError::NoSpace) if self.disk()?.free_bytes >= self.reserve / 2 => Ok(()),
+            checked => checked,
         }
     }
 

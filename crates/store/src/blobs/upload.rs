@@ -124,6 +124,11 @@ impl Upload {
     /// and the machine's too as far as the bytes reached the disk by then.
     pub async fn checkpoint(&mut self) -> Result<u64, BlobError> {
         let hasher = self.settle_all().await?.clone();
+        // Bytes that a sync has lost are no progress.
+        if let Err(error) = self.behind.ended().await {
+            self.progress = Progress::Failed(error.clone());
+            return Err(error);
+        }
         let (shelf, seat, offset) = (Arc::clone(&self.shelf), Arc::clone(&self.seat), self.handed_over);
         blocking::run(move || shelf.noted(checkpoint::write(&shelf, seat.key(), &hasher, offset))).await?;
         Ok(offset)
@@ -187,6 +192,7 @@ impl Upload {
         let bytes = std::mem::take(&mut self.batch_bytes);
         self.enough = batch_among(self.seat.in_all());
         let batch = Batch {
+            shelf: Arc::clone(&self.shelf),
             seat: Arc::clone(&self.seat),
             file: Arc::clone(&self.file),
             offset: self.handed_over,
@@ -214,6 +220,7 @@ impl std::fmt::Debug for Upload {
 
 /// Pieces to be written from an offset on, and hashed in the same order.
 struct Batch {
+    shelf: Arc<Shelf>,
     /// Held until the write has landed, see [`Upload::seat`].
     #[expect(dead_code, reason = "held for its release on drop")]
     seat: Arc<Held<UploadId>>,
@@ -224,6 +231,7 @@ struct Batch {
 
 impl Batch {
     fn write(&self) -> Result<(), BlobError> {
+        self.shelf.check_room_to_go_on()?;
         write_at(&self.file, &self.pieces, self.offset)
     }
 
@@ -314,6 +322,42 @@ mod tests {
         assert!(blobs.open(&digest).await.unwrap().is_none());
         assert!(blobs.resume(ID).await.unwrap().is_none());
         assert_eq!(fs::read_dir(home.path().join("uploads")).unwrap().count(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_request_that_is_dropped_keeps_its_seat_until_its_work_is_done() {
+        let home = tempfile::tempdir().unwrap();
+        let blobs = Blobs::in_folder(&DataFolder::lock(home.path()).unwrap(), 0).unwrap();
+        let (go, wait) = std::sync::mpsc::channel::<()>();
+        let opening = blobs.seated(ID, move |_| {
+            wait.recv().unwrap();
+            Ok(None)
+        });
+        // Long enough that the work begins; dropped while it goes on.
+        assert!(tokio::time::timeout(std::time::Duration::from_millis(50), opening).await.is_err());
+        assert!(blobs.in_hand(&ID));
+        go.send(()).unwrap();
+        assert!(blobs.resume(ID).await.unwrap().is_none());
+        assert!(!blobs.in_hand(&ID));
+    }
+
+    #[tokio::test]
+    async fn bytes_that_a_sync_has_lost_are_no_progress() {
+        let (home, blobs, mut upload) = on_a_full_disk().await;
+        upload.behind.wrote(SYNC_EVERY, &upload.shelf, ID, &upload.file);
+        while fs::exists(upload.shelf.staged_path(&ID)).unwrap() {
+            tokio::task::yield_now().await;
+        }
+        while !upload.behind.is_idle() {
+            tokio::task::yield_now().await;
+        }
+        assert!(matches!(upload.checkpoint().await, Err(BlobError::Io(_))));
+        drop(upload);
+        assert_eq!(fs::read_dir(home.path().join("uploads")).unwrap().count(), 0);
+        // Nor is a checkpoint that was under way then believed later.
+        fs::write(home.path().join(format!("uploads/{ID}.state")), "stale").unwrap();
+        drop(blobs.begin(ID, Algorithm::Sha256).await.unwrap());
+        assert!(!home.path().join(format!("uploads/{ID}.state")).exists());
     }
 
     #[tokio::test]

@@ -66,7 +66,7 @@ impl WriteBehind {
     /// Notes that this many more bytes were written, and starts a sync when it is time and none runs.
     pub(super) fn wrote(&mut self, bytes: u64, shelf: &Arc<Shelf>, id: UploadId, file: &Arc<File>) {
         self.unsynced += bytes;
-        if self.unsynced >= SYNC_EVERY && self.running.iter().all(JoinHandle::is_finished) {
+        if self.unsynced >= SYNC_EVERY && self.is_idle() {
             self.unsynced = 0;
             let (shelf, file) = (Arc::clone(shelf), Arc::clone(file));
             self.running
@@ -76,12 +76,31 @@ impl WriteBehind {
 
     /// Waits for the syncs started so far and tells the first failure.
     pub(super) async fn settle(&mut self) -> Result<(), BlobError> {
-        while let Some(sync) = self.running.front_mut() {
-            let outcome = sync.await;
-            self.running.pop_front();
-            outcome.map_err(|_panicked_or_stopping| BlobError::Interrupted)??;
+        while !self.running.is_empty() {
+            self.first().await?;
         }
         Ok(())
+    }
+
+    /// The same of those that have ended, without waiting for any.
+    pub(super) async fn ended(&mut self) -> Result<(), BlobError> {
+        while self.running.front().is_some_and(JoinHandle::is_finished) {
+            self.first().await?;
+        }
+        Ok(())
+    }
+
+    /// Waits for the oldest. May be dropped and called again.
+    async fn first(&mut self) -> Result<(), BlobError> {
+        let Some(sync) = self.running.front_mut() else { return Ok(()) };
+        let outcome = sync.await;
+        self.running.pop_front();
+        outcome.map_err(|_panicked_or_stopping| BlobError::Interrupted)?
+    }
+
+    /// Whether no sync is under way.
+    pub(super) fn is_idle(&self) -> bool {
+        self.running.iter().all(JoinHandle::is_finished)
     }
 }
 

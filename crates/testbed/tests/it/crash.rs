@@ -279,6 +279,36 @@ fn an_upload_goes_on_after_kill() {
     assert!(admin.get(&format!("/v2/{REPOSITORY}/blobs/{digest}")).is(200).body == bytes);
 }
 
+/// A process that may only do what a file's mode allows its owner: most are no root, and root is no test of them.
+fn by_modes(options: Options) -> Options {
+    let through: &[&str] = if rustix::process::geteuid().is_root() {
+        &["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+    } else {
+        &[]
+    };
+    Options { through: through.iter().map(|&word| word.to_owned()).collect(), ..options }
+}
+
+#[test]
+fn an_upload_goes_on_after_a_kill_on_its_way_to_be_a_blob() {
+    let mut server = Hythe::start(by_modes(Options::default()));
+    server.create_project("lab", Visibility::Private);
+    let bytes = hythe_testbed::noise("nearly placed", 3 << 20);
+    let digest = hythe_testbed::digest(&bytes);
+    let (first, second) = bytes.split_at(2 << 20);
+    let location = server.admin().open_upload(REPOSITORY);
+    let first = hythe_testbed::http::Body::Whole(first.to_vec());
+    server.admin().ask("PATCH", &location).body(first).send().is(202);
+    server.stop();
+    server.restart_with(by_modes(armed("blob-before-rename", 1)));
+    assert!(survives(|| server.admin().close_upload(&location, &digest, second)).is_none());
+    server.wait_for_end();
+    server.restart_with(by_modes(Options::default()));
+    server.admin().get(&location).is(204);
+    server.admin().close_upload(&location, &digest, second).is(201);
+    assert!(server.admin().get(&format!("/v2/{REPOSITORY}/blobs/{digest}")).is(200).body == bytes);
+}
+
 #[test]
 fn before_the_bytes_of_an_upload_are_removed() {
     let mut server = start();

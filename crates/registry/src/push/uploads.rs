@@ -194,17 +194,28 @@ impl Registry {
         };
         let staged = match received.await {
             Ok(staged) => staged,
-            Err(error) => {
-                self.blobs().discard(id).await?;
-                return Err(error);
-            }
+            Err(error) => return Err(self.given_up(id, error).await),
         };
         if staged.digest() != digest {
             let actual = staged.digest();
             staged.discard().await?;
             return Err(Error::DigestMismatch { expected: digest, actual });
         }
-        self.commit(permit, staged, None).await
+        match self.commit(permit, staged, None).await {
+            Ok(placed) => Ok(placed),
+            Err(error) => Err(self.given_up(id, error).await),
+        }
+    }
+
+    /// Removes what a request without a session has staged: nobody else knows of it. Answers why it failed.
+    async fn given_up(&self, id: UploadId, error: Error) -> Error {
+        if let Err(left) = self.blobs().discard(id).await {
+            tracing::warn!(
+                error = &left as &dyn std::error::Error,
+                "the bytes of a failed push stay for the collector"
+            );
+        }
+        error
     }
 
     /// Gives an upload up (end-14).

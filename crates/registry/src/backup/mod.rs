@@ -131,9 +131,7 @@ impl Backup<'_> {
     async fn page(&mut self, page: &[(Digest, StoredBlob)]) -> Result<(), BackupError> {
         let mut wanted = Vec::new();
         for (digest, stored) in page {
-            let there = self.store.blobs.state(digest).await?.is_some_and(|file| file.size == stored.size);
-            if there {
-                // Even if the registry's own is damaged by now: a restore compares it with its digest.
+            if self.holds(digest, stored).await? {
                 self.report.kept.add(stored.size);
             } else if stored.damage.is_some() {
                 self.report.damaged.add(digest);
@@ -163,6 +161,23 @@ impl Backup<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether the folder's own copy of a blob is good enough to keep.
+    ///
+    /// Not if the registry's is younger and is as its verification left it: it was pushed again, and that heals a copy
+    /// that was damaged. Otherwise any of the right size, even if the registry's own is damaged by now: a restore compares it
+    /// with its digest.
+    async fn holds(&self, digest: &Digest, stored: &StoredBlob) -> Result<bool, BackupError> {
+        let Some(kept) = self.store.blobs.state(digest).await?.filter(|file| file.size == stored.size) else {
+            return Ok(false);
+        };
+        let Some(stamp) =
+            stored.stamp.filter(|stamp| stored.damage.is_none() && stamp.file.modified > kept.modified)
+        else {
+            return Ok(true);
+        };
+        Ok(self.registry.blobs().state(digest).await? != Some(stamp.file))
     }
 
     /// What earlier backups held and this one does not name.

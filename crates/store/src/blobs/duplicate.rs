@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -26,7 +26,7 @@ pub struct Linked {
 }
 
 impl Blobs {
-    /// Gives the files of `from` a name here as well; what has one is left alone. Durable when it answers.
+    /// Gives the files of `from` a name here as well, in place of whatever has it. Durable when it answers.
     pub async fn link_all(&self, from: &Blobs, digests: Vec<Digest>) -> Result<Linked, BlobError> {
         let (to, from) = (Arc::clone(&self.shelf), Arc::clone(&from.shelf));
         blocking::run(move || link_all(&to, &from, &digests)).await
@@ -97,11 +97,10 @@ fn link_all(to: &Shelf, from: &Shelf, digests: &[Digest]) -> Result<Linked, Blob
             continue;
         }
         let directory = to.make_directory_of(digest)?;
-        match fs::hard_link(&source, to.blob_path(digest)) {
+        match link(to, &source, digest) {
             Ok(()) => {
                 changed.insert(directory);
             }
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
             Err(error) if error.kind() == ErrorKind::NotFound => linked.missing.push(*digest),
             Err(error) if cannot_link(&error) && changed.is_empty() => {
                 return Ok(Linked { missing: Vec::new(), impossible: true });
@@ -111,6 +110,21 @@ fn link_all(to: &Shelf, from: &Shelf, digests: &[Digest]) -> Result<Linked, Blob
     }
     Shelf::sync_all(changed.into_iter())?;
     Ok(linked)
+}
+
+/// Links a file to the place of a blob. One that is there already is replaced at once, never missing.
+fn link(to: &Shelf, source: &Path, digest: &Digest) -> io::Result<()> {
+    let place = to.blob_path(digest);
+    match fs::hard_link(source, &place) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+        linked => return linked,
+    }
+    let beside = to.staged_path(&own_id(digest));
+    found(fs::remove_file(&beside))?;
+    fs::hard_link(source, &beside)?;
+    fs::rename(&beside, &place)?;
+    // Both names of one file stay where one would take the other's place.
+    found(fs::remove_file(&beside)).map(drop)
 }
 
 fn cannot_link(error: &io::Error) -> bool {

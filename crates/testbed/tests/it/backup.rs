@@ -9,6 +9,7 @@ use std::process::{Command, Output};
 use hythe_testbed::run_folder::{self, Source};
 use hythe_testbed::{Actor, Family, Hythe, Image, Options, Packing, Visibility, image};
 
+use crate::bit_rot::damage::rot;
 use crate::clients::whole;
 use crate::crash::fsck;
 
@@ -122,6 +123,39 @@ fn a_blob_that_the_backup_lacks_is_named() {
     let output = restore(&to, &run_folder::fresh("restored").join("data"));
     assert!(!output.status.success());
     assert!(String::from_utf8_lossy(&output.stderr).contains(&layer));
+}
+
+/// Pushes the layer of `v1` again, which replaces its file.
+fn push_layer_again(server: &Hythe, digest: &str) {
+    let layer = sample("one").blobs.into_iter().find(|blob| blob.digest() == digest).unwrap();
+    server.admin().push_blob(REPOSITORY, &layer.bytes);
+}
+
+#[test]
+fn a_copy_that_was_damaged_is_replaced_once_its_blob_is_pushed_again() {
+    for more in [&[][..], &["--copy"]] {
+        let server = server();
+        let to = run_folder::fresh("backup");
+        backup(&server, &to, more);
+        let manifest = whole(&server.admin(), REPOSITORY, "v1");
+        let layer = manifest["layers"][0]["digest"].as_str().unwrap();
+        let hex = layer.strip_prefix("sha256:").unwrap();
+        let kept = to.join("blobs/sha256").join(&hex[..2]).join(hex);
+        // The same file by another name, or a copy of it.
+        rot(&kept, 10);
+        push_layer_again(&server, layer);
+        let second = backup(&server, &to, more);
+        let replaced = &second[if more.is_empty() { "linked" } else { "copied" }];
+        assert_eq!(replaced["count"], 1, "{second}");
+        // One of another length too.
+        fs::remove_file(&kept).unwrap();
+        fs::write(&kept, b"cut").unwrap();
+        backup(&server, &to, more);
+        let data = run_folder::fresh("restored").join("data");
+        let output = restore(&to, &data);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serves(&data, &server, &["v1"]);
+    }
 }
 
 #[test]

@@ -80,7 +80,7 @@ pub(crate) fn flip(path: &Path, at: usize) {
 }
 
 /// Flips a bit and leaves no trace of it, as a bad disk does.
-pub(super) fn rot(path: &Path, at: usize) {
+pub(crate) fn rot(path: &Path, at: usize) {
     let before = fs::metadata(path).unwrap().modified().unwrap();
     flip(path, at);
     writable(path).set_modified(before).unwrap();

@@ -3,10 +3,14 @@
 use hythe_identity::Caller;
 use hythe_oci::{Action, ProjectName, RepositoryName};
 use hythe_store::Timestamp;
+use hythe_store::records::Writer;
 use hythe_store::records::repositories::{RepositoryId, RepositoryRow};
 
 use super::ProjectError;
 use crate::{Page, Registry, random_id};
+
+/// Tags, manifests and links that go in one transaction: some milliseconds.
+const REMOVED_AT_ONCE: u32 = 500;
 
 /// A repository in a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,24 +75,37 @@ impl Registry {
         Ok(Repository { name: name.clone(), manifests: 0, created: now, updated: now })
     }
 
-    /// Deletes a repository with everything in it. Needs the right to delete.
+    /// Deletes a repository with everything in it. Needs the right to delete. Of a large one a part goes at a time, for
+    /// everybody else's pushes come in between; if that is interrupted, the rest stays until it is deleted again.
     pub async fn delete_repository(
         &self,
         caller: &Caller,
         name: &RepositoryName,
     ) -> Result<(), ProjectError> {
         let project = self.project_with(caller, name, Action::Delete, "delete repositories from").await?;
-        let wanted = name.clone();
-        self.records()
-            .write(move |w| {
+        let mut begun = None;
+        loop {
+            let (wanted, now) = (name.clone(), self.now());
+            let deleting = move |w: &mut Writer<'_>| {
                 let row = w.repository(&wanted)?.filter(|row| row.project == project);
-                let Some(row) = row else {
-                    return Err(ProjectError::NotFound(format!("repository {wanted}")));
-                };
-                w.delete_repository(&row)?;
-                Ok(())
-            })
-            .await
+                match (row, begun) {
+                    (None, None) => Err(ProjectError::NotFound(format!("repository {wanted}"))),
+                    (Some(row), _) if begun.is_none_or(|begun| begun == row.id) => {
+                        if !w.empty_repository(row.id, REMOVED_AT_ONCE, now)? {
+                            return Ok(Some(row.id));
+                        }
+                        w.delete_repository(&row)?;
+                        Ok(None)
+                    }
+                    // Somebody else deleted it meanwhile, and it may have been made anew.
+                    _ => Ok(None),
+                }
+            };
+            begun = self.records().write(deleting).await?;
+            if begun.is_none() {
+                return Ok(());
+            }
+        }
     }
 
     pub(crate) async fn project_with(

@@ -5,6 +5,7 @@
 mod access;
 mod checking;
 mod collection;
+mod deleting;
 mod house;
 mod pushing;
 mod readiness;

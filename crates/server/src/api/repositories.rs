@@ -46,7 +46,7 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, Json(shown(made))))
 }
 
-/// Deletes a repository with everything in it.
+/// Deletes a repository with everything in it. A large one takes a while; if the request is cut, ask again for the rest.
 #[utoipa::path(delete, path = "/api/v1/repositories/{repository}", tag = "repositories",
     params(("repository" = String, Path, description = "The repository's full name, its slashes written as %2F")), responses(
     (status = 204, description = "Deleted"),

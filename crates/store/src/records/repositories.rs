@@ -1,9 +1,9 @@
 //! Repositories: they appear with their first blob or manifest, or are made empty.
 
-use hythe_oci::{ProjectName, RepositoryName};
+use hythe_oci::{Digest, ProjectName, RepositoryName, Tag};
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::columns::{repository_at, size_at, time_at};
+use super::columns::{digest_at, name_at, repository_at, size_at, time_at};
 use super::projects::ProjectId;
 use super::{Reader, RecordError, Topic, Writer};
 use crate::Timestamp;
@@ -28,6 +28,22 @@ pub struct RepositoryRow {
     /// When a manifest or tag in it last changed.
     pub updated: Timestamp,
 }
+
+/// Something that a repository holds.
+enum Entry {
+    Tag(Tag),
+    Manifest(Digest),
+    Link(Digest),
+}
+
+/// How the entries of a repository are read, in the order in which they may go.
+const CONTENT: [(&str, fn(&Row<'_>) -> rusqlite::Result<Entry>); 3] = [
+    ("SELECT name FROM tags WHERE repository_id = ?1 LIMIT ?2", |row| name_at(row, 0).map(Entry::Tag)),
+    ("SELECT digest FROM manifests WHERE repository_id = ?1 ORDER BY id DESC LIMIT ?2", |row| {
+        digest_at(row, 0).map(Entry::Manifest)
+    }),
+    ("SELECT digest FROM links WHERE repository_id = ?1 LIMIT ?2", |row| digest_at(row, 0).map(Entry::Link)),
+];
 
 const COLUMNS: &str = "r.id, r.project_id, r.name, r.manifests, r.created, r.updated";
 
@@ -145,8 +161,38 @@ impl Writer<'_> {
         Ok(changed == 1)
     }
 
-    /// Deletes a repository with its links, manifests and tags. Its blobs become garbage by
-    /// losing their links.
+    /// Takes away at most so much of what a repository holds, and answers whether it is empty then: tags first, then
+    /// manifests, the youngest first, so that no image that is left misses a part, and links when no manifest needs them.
+    pub fn empty_repository(
+        &mut self,
+        repository: RepositoryId,
+        most: u32,
+        now: Timestamp,
+    ) -> Result<bool, RecordError> {
+        let mut left = most;
+        for (sql, read) in CONTENT {
+            let page: Vec<Entry> = self
+                .conn()
+                .prepare_cached(sql)?
+                .query_map(params![repository.0, left], read)?
+                .collect::<Result<_, _>>()?;
+            for entry in &page {
+                match entry {
+                    Entry::Tag(tag) => self.delete_tag(repository, tag, now)?,
+                    Entry::Manifest(digest) => self.delete_manifest(repository, digest, now)?,
+                    Entry::Link(digest) => self.unlink(repository, digest)?,
+                };
+            }
+            left = left.saturating_sub(u32::try_from(page.len()).unwrap_or(u32::MAX));
+            if left == 0 {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Deletes a repository with its links, manifests and tags, which takes as long as there are many: see
+    /// [`Writer::empty_repository`]. Its blobs become garbage by losing their links.
     pub fn delete_repository(&mut self, row: &RepositoryRow) -> Result<bool, RecordError> {
         self.touch(repository_topic(&row.name));
         let sql = "DELETE FROM repositories WHERE id = ?1";

@@ -19,7 +19,7 @@ pub use image::{Image, ImageStatus, NewAnnouncement, Part, PlaceStatus, Readines
 pub use member::{Member, NewRole, Role};
 pub use page::{DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, Page};
 pub use problem::{Problem, ProblemCode};
-pub use project::{NewProject, Project, ProjectChanges, Visibility};
+pub use project::{Compression, NewProject, Project, ProjectChanges, Visibility};
 pub use refresh_token::RefreshToken;
 pub use repository::{NewRepository, Repository};
 pub use secret::Secret;

@@ -18,6 +18,17 @@ pub enum Visibility {
     Private,
 }
 
+/// How clients should pack the layers they push, where nobody tells them otherwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Compression {
+    /// What every client unpacks.
+    #[default]
+    Gzip,
+    /// Smaller and faster; clients before 2021 cannot unpack it.
+    Zstd,
+}
+
 /// A project as its reader sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Project {
@@ -28,6 +39,9 @@ pub struct Project {
     pub visibility: Visibility,
     /// Untagged manifests are removed after so many days; `null` keeps them.
     pub untagged_days: Option<u32>,
+    /// How clients should pack the layers they push. A server that does not say so has no wish but `gzip`.
+    #[serde(default)]
+    pub compression: Compression,
     /// When the project was created (RFC 3339, UTC).
     #[schema(format = DateTime)]
     pub created: String,
@@ -57,6 +71,9 @@ pub struct ProjectChanges {
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<u32>)]
     pub untagged_days: Option<Option<u32>>,
+    /// How clients should pack the layers they push from now on; what is there stays as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compression: Option<Compression>,
 }
 
 #[expect(clippy::option_option, reason = "absent, null and a number are three different wishes")]
@@ -84,7 +101,7 @@ mod tests {
     #[test]
     fn the_three_changes_survive_the_way_there_and_back() {
         for untagged_days in [None, Some(None), Some(Some(14))] {
-            let sent = ProjectChanges { visibility: None, untagged_days };
+            let sent = ProjectChanges { untagged_days, ..ProjectChanges::default() };
             let text = serde_json::to_string(&sent).unwrap();
             assert_eq!(serde_json::from_str::<ProjectChanges>(&text).unwrap(), sent, "{text}");
         }

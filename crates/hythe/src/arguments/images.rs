@@ -309,6 +309,15 @@ impl From<Packing> for Compression {
     }
 }
 
+impl From<Packing> for hythe_api::Compression {
+    fn from(packing: Packing) -> Self {
+        match packing {
+            Packing::Gzip => Self::Gzip,
+            Packing::Zstd => Self::Zstd,
+        }
+    }
+}
+
 /// Where an image is on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum LocalSource {

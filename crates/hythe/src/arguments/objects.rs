@@ -5,6 +5,7 @@
 use clap::{Args, Subcommand, ValueEnum};
 use hythe_oci::{ProjectName, RepositoryName, UploadId, UserName};
 
+use super::images::Packing;
 use super::{Connection, NewPassword};
 
 /// `hythe project …`.
@@ -38,6 +39,9 @@ pub(crate) enum ProjectCommand {
         /// After how many days without a tag a manifest is removed; `never` keeps it.
         #[arg(long, value_name = "DAYS", value_parser = days, group = "change")]
         untagged_days: Option<Days>,
+        /// How `hythe push` packs layers for it unless it is told; older clients cannot unpack zstd.
+        #[arg(long, value_enum, group = "change")]
+        compression: Option<Packing>,
         #[command(flatten)]
         connection: Connection,
     },

@@ -1,6 +1,6 @@
 //! `hythe project`: projects and their members.
 
-use hythe_api::{Member, NewProject, Project, ProjectChanges, Role, Visibility};
+use hythe_api::{Compression, Member, NewProject, Project, ProjectChanges, Role, Visibility};
 use serde::Serialize;
 
 use super::Deleted;
@@ -9,7 +9,7 @@ use crate::arguments::{Days, MemberCommand, ProjectCommand};
 use crate::failure::Failure;
 use crate::printer::{Printer, moment};
 
-const HEADERS: &[&str] = &["name", "visibility", "your role", "untagged kept", "created"];
+const HEADERS: &[&str] = &["name", "visibility", "your role", "untagged kept", "layers", "created"];
 
 pub(super) async fn run(command: ProjectCommand, printer: Printer) -> Result<(), Failure> {
     match command {
@@ -31,13 +31,15 @@ pub(super) async fn run(command: ProjectCommand, printer: Printer) -> Result<(),
             let project = api.project(&arguments.name).await.map_err(refused)?;
             printer.table(&project, HEADERS, [row(&project)])
         }
-        ProjectCommand::Set { name, visibility, untagged_days, connection } => {
+        ProjectCommand::Set { name, visibility, untagged_days, compression, connection } => {
             let api = Session::open(&connection)?.api;
             let untagged_days = untagged_days.map(|days| match days {
                 Days::Count(days) => Some(days),
                 Days::Never => None,
             });
-            let changes = ProjectChanges { visibility: visibility.map(Into::into), untagged_days };
+            let visibility = visibility.map(Into::into);
+            let compression = compression.map(Into::into);
+            let changes = ProjectChanges { visibility, untagged_days, compression };
             let project = api.change_project(&name, &changes).await.map_err(refused)?;
             printer.table(&project, HEADERS, [row(&project)])
         }
@@ -94,6 +96,10 @@ fn row(project: &Project) -> Vec<String> {
         visibility_word(project.visibility).to_owned(),
         project.role.map(role_word).unwrap_or_default().to_owned(),
         project.untagged_days.map_or_else(|| "for ever".to_owned(), |days| format!("{days} days")),
+        match project.compression {
+            Compression::Gzip => "gzip".to_owned(),
+            Compression::Zstd => "zstd".to_owned(),
+        },
         moment(&project.created),
     ]
 }

@@ -30,6 +30,9 @@ fn a_project_lives_and_ends() {
     admin.run(&["project", "set", "lab", "--visibility", "internal", "--untagged-days", "14"]).ok();
     admin.run(&["project", "show", "lab"]).ok().says("internal").says("14 days");
     admin.run(&["project", "set", "lab", "--untagged-days", "never"]).ok().says("for ever");
+    assert_eq!(listed[0]["compression"], "gzip");
+    let set = admin.run(&["project", "set", "lab", "--compression", "zstd", "-o", "json"]).ok();
+    assert_eq!(json(&set)["compression"], "zstd");
     exits(admin.run(&["project", "set", "lab"]), 2);
 
     admin.run(&["repo", "create", "lab/tools/solver"]).ok().says("Created");

@@ -9,7 +9,7 @@ mod repositories;
 mod uploads;
 
 pub use error::ProjectError;
-pub use hythe_store::records::projects::{Role, Visibility};
+pub use hythe_store::records::projects::{Compression, Role, Visibility};
 pub use images::{ImagePosition, TaggedImage};
 pub use repositories::Repository;
 pub use uploads::{OpenUpload, UploadList};
@@ -34,6 +34,8 @@ pub struct Project {
     pub visibility: Visibility,
     /// Days after which untagged manifests go; `None` keeps them.
     pub untagged_days: Option<u32>,
+    /// How clients should pack what they push to it.
+    pub compression: Compression,
     /// When it was made.
     pub created: Timestamp,
     /// The caller's role, if they are a member.
@@ -56,6 +58,8 @@ pub struct ProjectPatch {
     pub visibility: Option<Visibility>,
     /// The new untagged policy; `Some(None)` keeps untagged manifests for ever.
     pub untagged_days: Option<Option<u32>>,
+    /// How clients should pack what they push from now on.
+    pub compression: Option<Compression>,
 }
 
 fn seen(row: &ProjectRow, role: Option<Role>) -> Project {
@@ -63,6 +67,7 @@ fn seen(row: &ProjectRow, role: Option<Role>) -> Project {
         name: row.name.clone(),
         visibility: row.visibility,
         untagged_days: row.untagged_days,
+        compression: row.compression,
         created: row.created,
         role,
     }
@@ -87,8 +92,14 @@ impl Registry {
             )));
         }
         let now = self.now();
-        let row =
-            ProjectRow { id: ProjectId(random_id()), name, visibility, untagged_days: None, created: now };
+        let row = ProjectRow {
+            id: ProjectId(random_id()),
+            name,
+            visibility,
+            untagged_days: None,
+            compression: Compression::default(),
+            created: now,
+        };
         let project = seen(&row, Some(Role::Owner));
         let owner = user.id.0;
         self.records()
@@ -155,6 +166,7 @@ impl Registry {
                 };
                 row.visibility = patch.visibility.unwrap_or(row.visibility);
                 row.untagged_days = patch.untagged_days.unwrap_or(row.untagged_days);
+                row.compression = patch.compression.unwrap_or(row.compression);
                 w.update_project(&row)?;
                 Ok(row)
             })

@@ -42,10 +42,10 @@ async fn roles_change_at_once() {
     assert!(house.permit::<Delete>(&bob, "lab/app").await.is_err());
     house.registry.remove_member(&ada, &lab, &bob_name).await.unwrap();
     assert!(house.permit::<Pull>(&bob, "lab/app").await.is_err());
-    let public = ProjectPatch { visibility: Some(Visibility::Public), untagged_days: None };
+    let public = ProjectPatch { visibility: Some(Visibility::Public), ..ProjectPatch::default() };
     house.registry.update_project(&ada, &lab, public).await.unwrap();
     house.permit::<Pull>(&Session::anonymous(), "lab/app").await.unwrap();
-    let private = ProjectPatch { visibility: Some(Visibility::Private), untagged_days: None };
+    let private = ProjectPatch { visibility: Some(Visibility::Private), ..ProjectPatch::default() };
     house.registry.update_project(&ada, &lab, private).await.unwrap();
     assert!(house.permit::<Pull>(&Session::anonymous(), "lab/app").await.is_err());
 }

@@ -133,7 +133,7 @@ async fn a_blob_lives_as_long_as_one_repository_holds_it() {
 #[tokio::test]
 async fn children_of_an_index_and_referrers_of_a_subject_are_kept() {
     let house = House::new().await;
-    let days = |days| ProjectPatch { visibility: None, untagged_days: Some(Some(days)) };
+    let days = |days| ProjectPatch { untagged_days: Some(Some(days)), ..ProjectPatch::default() };
     let lab = "lab".parse().unwrap();
     house.registry.update_project(&house.ada.caller, &lab, days(1)).await.unwrap();
     let config = house.blob("lab/app", b"{}").await;
@@ -180,7 +180,7 @@ async fn without_a_policy_untagged_manifests_stay() {
 #[tokio::test]
 async fn pushing_an_untagged_manifest_again_restarts_its_time() {
     let house = House::new().await;
-    let patch = ProjectPatch { visibility: None, untagged_days: Some(Some(2)) };
+    let patch = ProjectPatch { untagged_days: Some(Some(2)), ..ProjectPatch::default() };
     house.registry.update_project(&house.ada.caller, &"lab".parse().unwrap(), patch).await.unwrap();
     let config = house.blob("lab/app", b"{}").await;
     house.untagged("lab/app", image(&config, &[], None)).await.unwrap();

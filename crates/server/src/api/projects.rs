@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::{Extension, Json};
 use http::StatusCode;
-use hythe_api::{NewProject, Page, Problem, Project, ProjectChanges, Role, Visibility};
+use hythe_api::{Compression, NewProject, Page, Problem, Project, ProjectChanges, Role, Visibility};
 use hythe_identity::Caller;
 use hythe_oci::ProjectName;
 use hythe_registry::projects as rules;
@@ -72,6 +72,10 @@ pub(super) async fn change(
     let patch = rules::ProjectPatch {
         visibility: changes.visibility.map(inner),
         untagged_days: changes.untagged_days,
+        compression: changes.compression.map(|compression| match compression {
+            Compression::Gzip => rules::Compression::Gzip,
+            Compression::Zstd => rules::Compression::Zstd,
+        }),
     };
     Ok(Json(shown(state.registry.update_project(&caller, &name, patch).await?)))
 }
@@ -101,6 +105,10 @@ fn shown(project: rules::Project) -> Project {
             rules::Visibility::Private => Visibility::Private,
         },
         untagged_days: project.untagged_days,
+        compression: match project.compression {
+            rules::Compression::Gzip => Compression::Gzip,
+            rules::Compression::Zstd => Compression::Zstd,
+        },
         created: project.created.rfc3339(),
         role: project.role.map(role),
     }

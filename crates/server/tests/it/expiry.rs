@@ -106,7 +106,7 @@ async fn a_project_made_private_closes_at_once() {
     let lab = "lab".parse().unwrap();
     let ada = house.identity.user_by_name(&"ada".parse().unwrap()).await.unwrap().unwrap();
     let caller = hythe_identity::Caller::User(ada);
-    let made = |visibility| ProjectPatch { visibility: Some(visibility), untagged_days: None };
+    let made = |visibility| ProjectPatch { visibility: Some(visibility), ..ProjectPatch::default() };
     house.registry.update_project(&caller, &lab, made(Visibility::Public)).await.unwrap();
     let answer = house.ask("GET", "/token?scope=repository:lab/app:pull", "", b"").await.is(200);
     let anonymous = format!("Bearer {}", answer.json()["token"].as_str().unwrap());

@@ -77,7 +77,38 @@ impl std::str::FromStr for Role {
     }
 }
 
-/// A word that names no visibility or role.
+/// How layers are packed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compression {
+    /// What every client unpacks.
+    #[default]
+    Gzip,
+    /// Smaller and faster, for clients of recent years.
+    Zstd,
+}
+
+impl Compression {
+    /// The word used in records, the API and the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+        }
+    }
+}
+
+impl std::str::FromStr for Compression {
+    type Err = UnknownWord;
+    fn from_str(word: &str) -> Result<Self, UnknownWord> {
+        match word {
+            "gzip" => Ok(Self::Gzip),
+            "zstd" => Ok(Self::Zstd),
+            _ => Err(UnknownWord),
+        }
+    }
+}
+
+/// A word that names no visibility, role or compression.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("the word names no known choice")]
 pub struct UnknownWord;
@@ -97,6 +128,8 @@ pub struct ProjectRow {
     pub visibility: Visibility,
     /// Days after which an untagged manifest is collected; `None` keeps them for ever.
     pub untagged_days: Option<u32>,
+    /// How clients should pack what they push to it.
+    pub compression: Compression,
     /// When it was made.
     pub created: Timestamp,
 }
@@ -110,7 +143,7 @@ pub struct MemberRow {
     pub role: Role,
 }
 
-const COLUMNS: &str = "p.id, p.name, p.visibility, p.untagged_days, p.created";
+const COLUMNS: &str = "p.id, p.name, p.visibility, p.untagged_days, p.created, p.compression";
 
 fn project(row: &Row<'_>) -> rusqlite::Result<ProjectRow> {
     Ok(ProjectRow {
@@ -119,6 +152,7 @@ fn project(row: &Row<'_>) -> rusqlite::Result<ProjectRow> {
         visibility: name_at(row, 2)?,
         untagged_days: row.get(3)?,
         created: time_at(row, 4)?,
+        compression: name_at(row, 5)?,
     })
 }
 
@@ -211,14 +245,15 @@ impl Writer<'_> {
     /// Makes a project; false if the name is taken.
     pub fn insert_project(&mut self, row: &ProjectRow) -> Result<bool, RecordError> {
         self.touch(project_topic(&row.name));
-        let sql = "INSERT INTO projects (id, name, visibility, untagged_days, created)
-                   VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (name) DO NOTHING";
+        let sql = "INSERT INTO projects (id, name, visibility, untagged_days, created, compression)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (name) DO NOTHING";
         let changed = self.conn().prepare_cached(sql)?.execute(params![
             row.id.0,
             row.name.as_str(),
             row.visibility.as_str(),
             row.untagged_days,
-            row.created
+            row.created,
+            row.compression.as_str()
         ])?;
         Ok(changed == 1)
     }
@@ -226,11 +261,12 @@ impl Writer<'_> {
     /// Writes a project's settings; false if it is gone.
     pub fn update_project(&mut self, row: &ProjectRow) -> Result<bool, RecordError> {
         self.touch(project_topic(&row.name));
-        let sql = "UPDATE projects SET visibility = ?2, untagged_days = ?3 WHERE id = ?1";
+        let sql = "UPDATE projects SET visibility = ?2, untagged_days = ?3, compression = ?4 WHERE id = ?1";
         let changed = self.conn().prepare_cached(sql)?.execute(params![
             row.id.0,
             row.visibility.as_str(),
-            row.untagged_days
+            row.untagged_days,
+            row.compression.as_str()
         ])?;
         Ok(changed == 1)
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use hythe_oci::ProjectName;
-use hythe_store::records::projects::{ProjectId, ProjectRow, Visibility, project_topic};
+use hythe_store::records::projects::{Compression, ProjectId, ProjectRow, Visibility, project_topic};
 use hythe_store::{RecordError, Store, Timestamp};
 
 use crate::Bench;
@@ -15,6 +15,7 @@ fn project(id: i64, name: &str) -> ProjectRow {
         name: name.parse().unwrap(),
         visibility: Visibility::Private,
         untagged_days: None,
+        compression: Compression::Gzip,
         created: Timestamp::from_secs(1_800_000_000),
     }
 }

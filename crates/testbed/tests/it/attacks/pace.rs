@@ -3,11 +3,24 @@
 
 use std::time::Duration;
 
-use hythe_testbed::{digest, noise};
+use hythe_testbed::{Options, digest, noise};
 
 use super::numbers::metric;
 use super::wire::{Wire, admin_authorization, statuses};
 use super::{server, still_serves};
+
+#[test]
+fn handshakes() {
+    let mut server = server(&[]);
+    server.stop();
+    server.restart_with(Options { arguments: vec!["--dev-tls".to_owned()], ..Options::default() });
+    for begun in [&b""[..], b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"] {
+        let mut wire = Wire::open(server.addr());
+        wire.send(begun);
+        // Waits a minute for the close, which is to come after ten seconds.
+        assert!(statuses(&wire.rest()).is_empty());
+    }
+}
 
 #[test]
 fn heads() {

@@ -53,6 +53,15 @@ impl Compression {
     }
 }
 
+impl From<hythe_api::Compression> for Compression {
+    fn from(preferred: hythe_api::Compression) -> Self {
+        match preferred {
+            hythe_api::Compression::Gzip => Self::Gzip,
+            hythe_api::Compression::Zstd => Self::Zstd,
+        }
+    }
+}
+
 /// A layer that went through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packed {

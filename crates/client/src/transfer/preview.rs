@@ -81,11 +81,12 @@ impl Target {
         let known: EngineImage = engine.inspect(name).await?.ok_or_else(|| {
             TransferError::Invalid(format!("{} has no image {name}", engine.address().kind))
         })?;
+        let options = &self.settled(options).await;
         let memory = options.memory.as_ref();
         let blobs: Vec<_> = known
             .diff_ids
             .iter()
-            .filter_map(|diff_id| memory?.blob(diff_id, options.compression))
+            .filter_map(|diff_id| memory?.blob(diff_id, options.compression()))
             .map(|blob| (blob.digest, blob.size))
             .collect();
         let remembered = blobs.len();
@@ -135,6 +136,7 @@ impl Target {
         name: Option<&str>,
         options: &PushOptions,
     ) -> Result<Preview, TransferError> {
+        let options = &self.settled(options).await;
         let mut index = ArchiveIndex::default();
         // Of each large file its size, and whether it is compressed.
         let mut large: HashMap<String, (u64, bool)> = HashMap::new();
@@ -188,7 +190,7 @@ impl Target {
                 for (diff_id, path) in &image.layers {
                     let (size, packed) = found(path).unwrap_or_default();
                     let memory = options.memory.as_ref();
-                    match memory.and_then(|memory| memory.blob(diff_id, options.compression)) {
+                    match memory.and_then(|memory| memory.blob(diff_id, options.compression())) {
                         _ if packed => unknown.count(size, false),
                         Some(blob) => blobs.push((blob.digest, blob.size)),
                         None => {

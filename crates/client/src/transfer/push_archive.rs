@@ -224,7 +224,7 @@ impl Push<'_> {
             let known = self.pushing.bring_whole(content).await?;
             return Ok(Placed { diff_id: None, blob: NamedLayer::of(media_type, known) });
         }
-        let compression = self.pushing.options.compression;
+        let compression = self.pushing.options.compression();
         let packing = pack(chunks(content), compression);
         let packed = packing.stream.try_collect::<Vec<_>>().await.map_err(TransferError::Stream)?.concat();
         let outcome = packing.outcome.await.map_err(|_| cut())?;

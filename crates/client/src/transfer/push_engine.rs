@@ -60,7 +60,7 @@ async fn push_remembered(
     let Some(memory) = &options.memory else { return Ok(None) };
     let Some(config) = memory.config(id) else { return Ok(None) };
     let known: Option<Vec<KnownBlob>> =
-        diff_ids.iter().map(|diff_id| memory.blob(diff_id, options.compression)).collect();
+        diff_ids.iter().map(|diff_id| memory.blob(diff_id, options.compression())).collect();
     let Some(known) = known else { return Ok(None) };
     let listed = known
         .iter()
@@ -87,6 +87,6 @@ async fn push_remembered(
     }
     pushing.tally.skipped = known.len();
     let layers: Vec<_> =
-        known.into_iter().map(|blob| NamedLayer::of(options.compression.media_type(), blob)).collect();
+        known.into_iter().map(|blob| NamedLayer::of(options.compression().media_type(), blob)).collect();
     pushing.write_image(config, &layers, tag).await.map(Some)
 }

@@ -52,7 +52,7 @@ impl<'a> Pushing<'a> {
         diff_id: &Digest,
         layer: &LayerReporter,
     ) -> Result<Option<NamedLayer>, TransferError> {
-        let compression = self.options.compression;
+        let compression = self.options.compression();
         let known = self.options.memory.as_ref().and_then(|memory| memory.blob(diff_id, compression));
         let Some(known) = known else { return Ok(None) };
         let blob = Expected { digest: known.digest, size: known.size };
@@ -73,7 +73,7 @@ impl<'a> Pushing<'a> {
         expected: Option<Digest>,
         layer: &LayerReporter,
     ) -> Result<(Packed, NamedLayer), TransferError> {
-        let compression = self.options.compression;
+        let compression = self.options.compression();
         let read = layer.compressing(0, Some(size));
         let input =
             input.inspect(move |piece| read.add(piece.as_ref().map_or(0, |piece| piece.len() as u64)));

@@ -29,8 +29,9 @@ pub struct Target {
 /// What a push may choose.
 #[derive(Clone, Debug, Default)]
 pub struct PushOptions {
-    /// How layers that come uncompressed are compressed.
-    pub compression: Compression,
+    /// How layers that come uncompressed are compressed; if left out, as the project prefers where the registry is a Hythe,
+    /// else gzip.
+    pub compression: Option<Compression>,
     /// Push this part of an index alone; everything if left out.
     pub platform: Option<Platform>,
     /// How many blobs are sent at once; 4 if left out. From a layout, as many again may wait for the registry to store them.
@@ -45,6 +46,11 @@ pub struct PushOptions {
 }
 
 impl PushOptions {
+    /// Settled by [`Target::settled`].
+    pub(super) fn compression(&self) -> Compression {
+        self.compression.unwrap_or_default()
+    }
+
     pub(super) fn jobs(&self) -> usize {
         self.jobs.unwrap_or(JOBS).get()
     }
@@ -115,7 +121,10 @@ impl Target {
         options: &PushOptions,
         reporter: &Reporter,
     ) -> Result<Pushed, TransferError> {
-        let pushed = push_archive::push(self, archive, name, tag, options, reporter);
+        let pushed = async {
+            let options = self.settled(options).await;
+            push_archive::push(self, archive, name, tag, &options, reporter).await
+        };
         self.told(Box::pin(pushed), reporter).await
     }
 
@@ -133,8 +142,28 @@ impl Target {
         options: &PushOptions,
         reporter: &Reporter,
     ) -> Result<Pushed, TransferError> {
-        let pushed = push_engine::push(self, engine, name, tag, options, reporter);
+        let pushed = async {
+            let options = self.settled(options).await;
+            push_engine::push(self, engine, name, tag, &options, reporter).await
+        };
         self.told(Box::pin(pushed), reporter).await
+    }
+
+    /// The same choices, with the compression that the project prefers if none was chosen.
+    pub(super) async fn settled(&self, options: &PushOptions) -> PushOptions {
+        let mut options = options.clone();
+        if options.compression.is_none()
+            && let Some(api) = &self.api
+        {
+            match api.project(&self.repository.project()).await {
+                Ok(project) => options.compression = Some(project.compression.into()),
+                // A wish that cannot be heard keeps nobody from pushing; what is wrong is told by the push.
+                Err(error) => {
+                    tracing::info!(%error, "it is not known how the project wants its layers packed")
+                }
+            }
+        }
+        options
     }
 
     async fn told(

@@ -56,9 +56,9 @@ pub(crate) struct PushArguments {
     /// Add digits of the image's ID to the tag, so that no image is ever replaced.
     #[arg(long)]
     pub(crate) unique: bool,
-    /// How layers that come uncompressed are compressed.
-    #[arg(long, value_enum, default_value_t = Packing::Gzip)]
-    pub(crate) compression: Packing,
+    /// How layers that come uncompressed are compressed [default: as the project prefers, else gzip].
+    #[arg(long, value_enum)]
+    pub(crate) compression: Option<Packing>,
     /// Push this part of a multi-platform image alone, for example `linux/arm64`.
     #[arg(long, value_name = "OS/ARCH")]
     pub(crate) platform: Option<Platform>,
@@ -161,8 +161,8 @@ pub(crate) struct LoadArguments {
     #[arg(long, value_name = "OS/ARCH")]
     pub(crate) platform: Option<Platform>,
     /// How layers that come uncompressed are compressed for a registry.
-    #[arg(long, value_enum, default_value_t = Packing::Gzip)]
-    pub(crate) compression: Packing,
+    #[arg(long, value_enum)]
+    pub(crate) compression: Option<Packing>,
     /// How many layers move at once.
     #[arg(long, default_value = "4")]
     pub(crate) jobs: NonZeroUsize,
@@ -193,8 +193,8 @@ pub(crate) struct CommitArguments {
     #[arg(long, short)]
     pub(crate) message: Option<String>,
     /// How layers are compressed.
-    #[arg(long, value_enum, default_value_t = Packing::Gzip)]
-    pub(crate) compression: Packing,
+    #[arg(long, value_enum)]
+    pub(crate) compression: Option<Packing>,
     /// How many layers move at once.
     #[arg(long, default_value = "4")]
     pub(crate) jobs: NonZeroUsize,

@@ -74,7 +74,7 @@ async fn into_registry(
     let full = image.as_docker_url(false);
     let (target, _) = place.target(&image, printer).await?;
     let push = PushOptions {
-        compression: arguments.compression.into(),
+        compression: arguments.compression.map(Into::into),
         jobs: Some(arguments.jobs),
         memory: Memory::of_person(),
         ..PushOptions::default()

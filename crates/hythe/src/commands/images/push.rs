@@ -42,7 +42,7 @@ pub(in crate::commands) async fn push(arguments: PushArguments, printer: Printer
     let image = name(&place, &arguments, &found)?;
     let (target, _) = place.target(&image, printer).await?;
     let options = PushOptions {
-        compression: arguments.compression.into(),
+        compression: arguments.compression.map(Into::into),
         platform: arguments.platform.clone(),
         jobs: Some(arguments.jobs),
         memory: Memory::of_person(),

@@ -12,6 +12,7 @@ use hythe_client::progress::{Event, Reporter};
 use hythe_client::transfer::{Memory, PullOptions, PushOptions, Target, TransferError};
 use hythe_outbound::Url;
 use hythe_remote::Remote;
+use hythe_testbed::http::Body;
 use hythe_testbed::{
     Content, Distribution, Docker, Family, Image, Packing, docker_archive, image, index, layout_folder,
     layout_tar, noise, run_folder, tools,
@@ -107,10 +108,17 @@ fn archives_of_every_form_are_pushed_as_they_stream_by() {
     let plain = push(&archive, "plain", &PushOptions::default());
     assert_eq!(scene.whole("plain"), plain.digest.to_string());
     assert_eq!(push(&gzipped, "gzipped", &PushOptions::default()).digest, plain.digest, "the same bytes");
-    let zstd = PushOptions { compression: Compression::Zstd, ..PushOptions::default() };
-    let zstd = push(&archive, "zstd", &zstd);
+    let packed = |compression| PushOptions { compression: Some(compression), ..PushOptions::default() };
+    let zstd = push(&archive, "zstd", &packed(Compression::Zstd));
     assert_eq!(scene.whole("zstd"), zstd.digest.to_string());
     assert_ne!(zstd.digest, plain.digest);
+    // What the project prefers is done where nothing else is asked for.
+    let project = format!("/api/v1/projects/{}", scene.bench.project);
+    let preferred = Body::Whole(br#"{"compression":"zstd"}"#.to_vec());
+    let patch = scene.bench.admin.ask("PATCH", &project).header("Content-Type", "application/json");
+    patch.body(preferred).send().is(200);
+    assert_eq!(push(&archive, "preferred", &PushOptions::default()).digest, zstd.digest);
+    assert_eq!(push(&archive, "asked", &packed(Compression::Gzip)).digest, plain.digest);
     // An OCI layout in a tar keeps its bytes.
     let oci = large_image(&scene.bench.project, Packing::Gzip);
     let tar = layout_tar(&[("v1", &oci.manifest)], &blobs(&oci));

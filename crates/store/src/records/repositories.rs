@@ -36,8 +36,10 @@ enum Entry {
     Link(Digest),
 }
 
+type ReadEntry = fn(&Row<'_>) -> rusqlite::Result<Entry>;
+
 /// How the entries of a repository are read, in the order in which they may go.
-const CONTENT: [(&str, fn(&Row<'_>) -> rusqlite::Result<Entry>); 3] = [
+const CONTENT: [(&str, ReadEntry); 3] = [
     ("SELECT name FROM tags WHERE repository_id = ?1 LIMIT ?2", |row| name_at(row, 0).map(Entry::Tag)),
     ("SELECT digest FROM manifests WHERE repository_id = ?1 ORDER BY id DESC LIMIT ?2", |row| {
         digest_at(row, 0).map(Entry::Manifest)

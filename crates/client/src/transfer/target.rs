@@ -159,7 +159,7 @@ impl Target {
                 Ok(project) => options.compression = Some(project.compression.into()),
                 // A wish that cannot be heard keeps nobody from pushing; what is wrong is told by the push.
                 Err(error) => {
-                    tracing::info!(%error, "it is not known how the project wants its layers packed")
+                    tracing::info!(%error, "it is not known how the project wants its layers packed");
                 }
             }
         }

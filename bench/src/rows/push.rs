@@ -84,7 +84,10 @@ pub(crate) fn large(place: &Place, rounds: usize) {
             .map(|((side, rounds), syncs)| {
                 let seconds = median(rounds.iter().map(|round| round.wall).collect());
                 let cores = median(rounds.iter().map(|round| round.cpu / round.wall).collect());
-                let conditions = format!("digest checked; {}; {syncs}; {seconds:.2} s wall, {cores:.2} cores", side.conditions);
+                let conditions = format!(
+                    "digest checked; {}; {syncs}; {seconds:.2} s wall, {cores:.2} cores",
+                    side.conditions
+                );
                 Line {
                     work: format!("push 100 MiB, {name}"),
                     server: side.label.clone(),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use hythe_registry::Registry;
-use hythe_store::{DataFolder, FolderError, Store, StoreOptions, SystemClock};
+use hythe_store::{DataFolder, FolderError, RecordsOptions, Store, StoreOptions, SystemClock};
 
 use super::{log_format, runtime, server_flags};
 use crate::arguments::{ConfigSource, Global};
@@ -54,7 +54,10 @@ fn holder(config: &Config) -> Result<Holder, Failure> {
     }
     match DataFolder::lock(dir) {
         Ok(folder) => {
-            let store = Store::open(&folder, Arc::new(SystemClock), StoreOptions::default())
+            // What only looks, or takes a copy before an upgrade, must not be the upgrade.
+            let records = RecordsOptions { upgrade: false, ..RecordsOptions::default() };
+            let options = StoreOptions { records, ..StoreOptions::default() };
+            let store = Store::open(&folder, Arc::new(SystemClock), options)
                 .map_err(|error| serving::store_failure(dir, &error))?;
             Ok(Holder::Us(Registry::new(store, serving::registry_options(config))))
         }

@@ -45,6 +45,27 @@ pub enum RecordError {
     /// The schema could not be brought to this version's.
     #[error("the records could not be brought to the current schema")]
     Migration(#[source] Arc<refinery::Error>),
+    /// An earlier version of the program wrote them, and they were not to be changed.
+    #[error(
+        "an earlier version of hythe wrote the records (schema {found}, this one needs {ours}): start its server once to bring \
+         them up to date, or use the version that wrote them"
+    )]
+    Older {
+        /// The schema's number.
+        found: i64,
+        /// The number of this version's.
+        ours: i64,
+    },
+    /// A later version of the program changed them.
+    #[error(
+        "a newer version of hythe wrote the records (schema {found}, this one knows {ours}): use that version"
+    )]
+    Newer {
+        /// The schema's number.
+        found: i64,
+        /// The number of this version's.
+        ours: i64,
+    },
     /// The file could not be created or the writer's thread not started.
     #[error("the records could not be opened: {0}")]
     Open(#[source] Arc<std::io::Error>),

@@ -61,11 +61,13 @@ pub struct RecordsOptions {
     pub reader_cache_kib: u32,
     /// Page cache of the writer, in KiB.
     pub writer_cache_kib: u32,
+    /// Whether records of an earlier version may be brought to this one's schema; else they are refused.
+    pub upgrade: bool,
 }
 
 impl Default for RecordsOptions {
     fn default() -> Self {
-        Self { readers: 4, reader_cache_kib: 4096, writer_cache_kib: 16 * 1024 }
+        Self { readers: 4, reader_cache_kib: 4096, writer_cache_kib: 16 * 1024, upgrade: true }
     }
 }
 

@@ -52,7 +52,7 @@ fn connections(folder: &DataFolder, options: RecordsOptions) -> Result<Opened, R
     writer.pragma_update(None, "synchronous", durable::synchronous())?;
     writer.pragma_update(None, "foreign_keys", true)?;
     let log = Log::follow(&mut writer, Arc::new(Condition::of("records")))?;
-    migrate::run(&mut writer)?;
+    migrate::run(&mut writer, options.upgrade)?;
     // The folder's lock proves that whoever held a job here has ended. On a full disk their time runs out.
     if let Err(error) = writer.execute("DELETE FROM job_leases", []) {
         tracing::warn!(%error, "the jobs of an ended process stay claimed for a minute");

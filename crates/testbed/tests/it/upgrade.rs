@@ -4,8 +4,9 @@
 use std::fs;
 use std::path::Path;
 
-use hythe_testbed::{Hythe, Options, heirloom};
+use hythe_testbed::{Hythe, Options, heirloom, run_folder};
 
+use crate::backup::{backing_up, ran};
 use crate::crash::fsck;
 
 /// Every schema but the present one.
@@ -29,6 +30,11 @@ fn a_data_folder_of_each_earlier_schema_opens() {
     for schema in earlier_schemas() {
         assert!(heirloom::fixture(&schema).exists(), "{schema} has no fixture: see examples/heirloom.rs");
         let data = heirloom::unpack(&schema);
+        // What only looks changes nothing; and a copy that is taken before an upgrade must be one.
+        let to = run_folder::fresh("backup");
+        assert!(!ran(backing_up(&data, &to, &[])).status.success());
+        let said = fsck(&data).unwrap_err();
+        assert!(said.contains("an earlier version of hythe wrote the records"), "{said}");
         let options = Options { data: Some(data.clone()), ..Options::default() };
         let mut server = Hythe::start(options);
         heirloom::found(&server);

@@ -1,11 +1,13 @@
 //! Starting and stopping a server in this process.
 //!
 //! The order is the promise: everything that can be wrong with the configuration is found before the data
-//! folder is touched, everything that can be wrong with the folder before a port is bound, and when the
+//! folder is touched, everything that can be wrong with the folder before a port is bound (but for the first
+//! administrator: a start that cannot bind would keep to itself where the password is), and when the
 //! port accepts, every part behind it works. Stopping goes the other way round, with a limit.
 
 mod admin;
 mod certificate;
+mod descriptors;
 mod faces;
 mod options;
 mod signals;
@@ -49,7 +51,7 @@ pub(crate) struct Running {
     authority: Option<PathBuf>,
     drain: Drain,
     patience: Duration,
-    /// The collector and the scrub, as far as they are switched on.
+    /// What forgets, and the collector and the scrub as far as they are switched on.
     background: Vec<JobHandle>,
     registry: Registry,
     signals: StopSignals,
@@ -66,6 +68,7 @@ impl Running {
         let signals = StopSignals::catch()
             .map_err(|error| Failure::new(Exit::Failed, format!("Signals cannot be caught: {error}")))?;
         let tls = certificate::configured(config)?;
+        descriptors::raise(config.limits.connections.get());
 
         let clock: SharedClock = Arc::new(SystemClock);
         let folder =
@@ -83,15 +86,16 @@ impl Running {
             Identity::new(store.clone(), options::identity_options(config)).await.map_err(|error| {
                 Failure::new(Exit::Failed, format!("Sign-in cannot be set up: {}", chain(&error)))
             })?;
-        let generated_password = admin::first_admin(&identity, &folder, start.admin_password).await?;
-        let registry = Registry::new(store, registry_options(config));
-
+        // Before the administrator is made: a start that fails here would keep to itself where the password is.
         let listener = bind(config.listen).await?;
         let address = address_of(&listener)?;
         let metrics = match config.metrics.listen {
             Some(address) => Some(bind(address).await?),
             None => None,
         };
+        let generated_password = admin::first_admin(&identity, &folder, start.admin_password).await?;
+        let registry = Registry::new(store, registry_options(config));
+
         if let Some(metrics) = &metrics {
             tracing::info!(address = %address_of(metrics)?, "metrics");
         }
@@ -115,7 +119,9 @@ impl Running {
             answers = control::answers(&socket) => answers?,
             ended = &mut faces => return Err(ended_early(ended)),
         }
-        let background = registry.start_collector().into_iter().chain(registry.start_scrub()).collect();
+        let background =
+            [Some(registry.start_forgetting()), registry.start_collector(), registry.start_scrub()];
+        let background = background.into_iter().flatten().collect();
         let scheme = if is_tls { "https" } else { "http" };
         tracing::info!(%address, url = %format!("{scheme}://{address}"), pid = std::process::id(), "listening");
         Ok(Running {
@@ -175,7 +181,10 @@ impl Running {
             Ok(Ok(())) => {}
             ended => tracing::warn!(failure = %ended_early(ended), "the listeners ended badly"),
         }
-        self.registry.close().await;
+        tokio::select! {
+            () = self.registry.close() => {}
+            signal = self.signals.next() => return tracing::warn!(signal, "stopped at once"),
+        }
         match drained {
             Drained::Clean => tracing::info!("stopped"),
             Drained::Cut(connections) => tracing::warn!(connections, "stopped; some connections were cut"),

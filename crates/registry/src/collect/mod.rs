@@ -7,6 +7,7 @@
 //! unlinked under the digest's latch, and owed to the trash until then, so that a crash leaves
 //! either a blob or a debt. Any error ends the run: nothing is removed on a guess.
 
+mod forget;
 mod report;
 mod run;
 mod worker;

@@ -120,14 +120,7 @@ impl Registry {
         self.collect_links(&mut run, &mut report).await?;
         self.collect_blobs(&mut run, &mut report).await?;
         if !run.preview {
-            let oldest = run.protection.leased_since;
-            self.records()
-                .write(move |w| {
-                    w.forget_leases(oldest)?;
-                    w.forget_announcements(started)?;
-                    w.forget_token_extensions(started)
-                })
-                .await?;
+            self.forget().await?;
         }
         // Last, behind a commit of this run: a record whose own commit failed cannot come back now.
         self.collect_unrecorded(&mut run, &mut report).await?;

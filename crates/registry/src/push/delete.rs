@@ -38,14 +38,14 @@ impl Registry {
     /// Takes a blob from the repository.
     pub async fn delete_blob(&self, permit: &Permit<Delete>, digest: Digest) -> Result<(), Error> {
         let name = permit.repository().clone();
-        let repository = self.existing(permit).await?;
+        let (repository, now) = (self.existing(permit).await?, self.now());
         let gone = self
             .records()
             .write(move |w| {
                 if let Some(used_by) = w.referrer_of(repository, &digest)? {
                     return Err(Error::InUse { repository: name.clone(), digest, used_by });
                 }
-                Ok(w.unlink(repository, &digest)?)
+                Ok(w.unlink(repository, &digest, now)?)
             })
             .await?;
         if gone {

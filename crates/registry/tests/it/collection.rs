@@ -6,7 +6,10 @@ use hythe_registry::collect::CollectOptions;
 use hythe_registry::projects::ProjectPatch;
 use hythe_registry::{CollectionOptions, Error, RegistryOptions};
 
-use crate::house::{House, chunk, image, index};
+use hythe_store::RecordError;
+use hythe_store::records::leases::LeaseBucket;
+
+use crate::house::{House, chunk, image, index, repository};
 
 const NO_GRACE: Duration = Duration::ZERO;
 
@@ -55,6 +58,55 @@ async fn a_fresh_blob_is_kept_for_its_grace() {
     house.later(24);
     assert_eq!(house.collect(Duration::from_hours(24)).await.unreferenced_links, 1);
     assert!(!house.has_blob("lab/app", blob.digest).await);
+}
+
+#[tokio::test]
+async fn what_is_deleted_is_kept_for_its_grace_from_then_on() {
+    let house = House::new().await;
+    let day = Duration::from_hours(24);
+    let digest = house.image("lab/app", "v1", b"deleted by mistake").await;
+    let loose = house.blob("lab/app", b"taken from its repository").await;
+    let gone = house.blob("lab/gone", b"its repository goes").await;
+    house.later(72);
+    let permit = house.permit(&house.ada, "lab/app").await.unwrap();
+    house.delete_manifest("lab/app", digest).await.unwrap();
+    house.registry.delete_blob(&permit, loose.digest).await.unwrap();
+    let caller = house.ada.caller.clone();
+    house.registry.delete_repository(&caller, &repository("lab/gone")).await.unwrap();
+    house.later(23);
+    house.collect(day).await;
+    assert_eq!(house.files(), 4, "config, layer, and the two blobs");
+    for digest in [loose.digest, gone.digest] {
+        assert!(house.file_of(&digest).exists());
+    }
+    house.later(2);
+    house.collect(day).await;
+    assert_eq!(house.files(), 0);
+}
+
+#[tokio::test]
+async fn what_has_run_out_is_forgotten_without_a_collector() {
+    let house = House::new().await;
+    let blob = house.blob("lab/app", b"asked for").await;
+    // A second link of the same blob leases it.
+    house.blob("lab/app", b"asked for").await;
+    // A transaction that is taken back only counts.
+    let leases = async || {
+        let counted = house.store.records.write(|w| {
+            let leases = w.forget_leases(LeaseBucket(i64::MAX), 10)?;
+            Err::<(), _>(RecordError::Unreadable(leases.to_string()))
+        });
+        match counted.await.unwrap_err() {
+            RecordError::Unreadable(leases) => leases,
+            error => panic!("{error}"),
+        }
+    };
+    house.registry.forget().await.unwrap();
+    assert_eq!(leases().await, "1", "it holds still");
+    house.later(2);
+    house.registry.forget().await.unwrap();
+    assert_eq!(leases().await, "0");
+    assert!(house.has_blob("lab/app", blob.digest).await);
 }
 
 #[tokio::test]

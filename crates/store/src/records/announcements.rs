@@ -139,9 +139,10 @@ impl Writer<'_> {
         Ok(self.conn().prepare_cached(sql)?.execute(key)? == 1)
     }
 
-    /// Forgets announcements that nobody believes any more.
-    pub fn forget_announcements(&mut self, now: Timestamp) -> Result<usize, RecordError> {
-        let sql = "DELETE FROM announcements WHERE expires <= ?1";
-        Ok(self.conn().prepare_cached(sql)?.execute([now])?)
+    /// Forgets at most so many announcements that nobody believes any more; how many.
+    pub fn forget_announcements(&mut self, now: Timestamp, most: u32) -> Result<usize, RecordError> {
+        let sql = "DELETE FROM announcements WHERE id IN (
+                     SELECT id FROM announcements WHERE expires <= ?1 LIMIT ?2)";
+        Ok(self.conn().prepare_cached(sql)?.execute(params![now, most])?)
     }
 }

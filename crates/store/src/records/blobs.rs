@@ -149,9 +149,16 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Takes a blob from a repository; false if it was not there.
-    pub fn unlink(&mut self, repository: RepositoryId, digest: &Digest) -> Result<bool, RecordError> {
+    /// Takes a blob from a repository; false if it was not there. If no other one has it, its grace begins now.
+    pub fn unlink(
+        &mut self,
+        repository: RepositoryId,
+        digest: &Digest,
+        now: Timestamp,
+    ) -> Result<bool, RecordError> {
         self.touch(link_topic(repository, digest));
+        let sql = "UPDATE blobs SET created = max(created, ?2) WHERE digest = ?1";
+        self.conn().prepare_cached(sql)?.execute(params![DigestKey::of(digest), now])?;
         let sql = "DELETE FROM links WHERE repository_id = ?1 AND digest = ?2";
         let changed =
             self.conn().prepare_cached(sql)?.execute(params![repository.0, DigestKey::of(digest)])?;

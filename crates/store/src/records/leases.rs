@@ -34,9 +34,10 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Forgets leases of buckets before `oldest`.
-    pub fn forget_leases(&mut self, oldest: LeaseBucket) -> Result<usize, RecordError> {
-        let sql = "DELETE FROM leases WHERE bucket < ?1";
-        Ok(self.conn().prepare_cached(sql)?.execute([oldest.0])?)
+    /// Forgets at most so many leases of buckets before `oldest`; how many.
+    pub fn forget_leases(&mut self, oldest: LeaseBucket, most: u32) -> Result<usize, RecordError> {
+        let sql = "DELETE FROM leases WHERE (digest, bucket) IN (
+                     SELECT digest, bucket FROM leases WHERE bucket < ?1 LIMIT ?2)";
+        Ok(self.conn().prepare_cached(sql)?.execute(params![oldest.0, most])?)
     }
 }

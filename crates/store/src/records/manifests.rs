@@ -210,6 +210,10 @@ impl Writer<'_> {
         }
         self.touch(manifest_topic(repository, digest));
         let key = params![repository.0, DigestKey::of(digest)];
+        // What it named is without use from now on: that is when its grace begins.
+        let sql = "UPDATE links SET created = max(created, ?3) WHERE repository_id = ?1 AND digest IN (
+                     SELECT target FROM manifest_references WHERE repository_id = ?1 AND manifest = ?2)";
+        self.conn().prepare_cached(sql)?.execute(params![repository.0, DigestKey::of(digest), now])?;
         let sql = "DELETE FROM manifest_references WHERE repository_id = ?1 AND manifest = ?2";
         self.conn().prepare_cached(sql)?.execute(key)?;
         let sql = "DELETE FROM manifests WHERE repository_id = ?1 AND digest = ?2";

@@ -182,7 +182,7 @@ impl Writer<'_> {
                 match entry {
                     Entry::Tag(tag) => self.delete_tag(repository, tag, now)?,
                     Entry::Manifest(digest) => self.delete_manifest(repository, digest, now)?,
-                    Entry::Link(digest) => self.unlink(repository, digest)?,
+                    Entry::Link(digest) => self.unlink(repository, digest, now)?,
                 };
             }
             left = left.saturating_sub(u32::try_from(page.len()).unwrap_or(u32::MAX));

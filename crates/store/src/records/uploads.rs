@@ -231,9 +231,10 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Forgets extensions that are over.
-    pub fn forget_token_extensions(&mut self, now: Timestamp) -> Result<usize, RecordError> {
-        let sql = "DELETE FROM extended_tokens WHERE until <= ?1";
-        Ok(self.conn().prepare_cached(sql)?.execute([now])?)
+    /// Forgets at most so many extensions that are over; how many.
+    pub fn forget_token_extensions(&mut self, now: Timestamp, most: u32) -> Result<usize, RecordError> {
+        let sql = "DELETE FROM extended_tokens WHERE (token_id, repository) IN (
+                     SELECT token_id, repository FROM extended_tokens WHERE until <= ?1 LIMIT ?2)";
+        Ok(self.conn().prepare_cached(sql)?.execute(params![now, most])?)
     }
 }

@@ -5,10 +5,11 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::routing::post;
 use axum::{Json, Router};
-use hythe_registry::Registry;
+use hythe_api::ProblemCode;
 use hythe_registry::backup::BackupOptions;
 use hythe_registry::check::CheckOptions;
 use hythe_registry::collect::{CollectOptions, CollectReport};
+use hythe_registry::{Error, Registry};
 use serde::{Deserialize, Serialize};
 
 use crate::api::Document;
@@ -47,7 +48,11 @@ async fn gc(
     State(registry): State<Registry>,
     Document(request): Document<GcRequest>,
 ) -> Result<Json<CollectReport>, Refusal> {
-    registry.collect(request.options()).await.map(Json).map_err(|error| Refusal::to_operator(&error))
+    registry.collect(request.options()).await.map(Json).map_err(|error| match error {
+        // Nothing failed: another run, or a backup, is under way.
+        Error::JobTaken => Refusal::new(ProblemCode::Conflict, error.to_string()),
+        error => Refusal::to_operator(&error),
+    })
 }
 
 async fn fsck(State(registry): State<Registry>, Document(options): Document<CheckOptions>) -> Response {

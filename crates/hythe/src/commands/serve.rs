@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use super::session::environment_secret;
 use super::{log_format, runtime, server_flags};
@@ -11,6 +12,9 @@ use crate::failure::{Exit, Failure};
 use crate::logging;
 use crate::printer::Printer;
 use crate::serving::{Running, Start};
+
+/// How long work that cannot be stopped in its middle may go on when everything else has ended.
+const LEAVING: Duration = Duration::from_secs(1);
 
 pub(super) fn run(arguments: ServeArguments, global: &Global, printer: Printer) -> Result<(), Failure> {
     let flags = server_flags(&arguments.source)
@@ -31,7 +35,8 @@ pub(super) fn run(arguments: ServeArguments, global: &Global, printer: Printer) 
     }
     let start =
         Start { dev_tls: arguments.dev_tls, admin_password: environment_secret("HYTHE_ADMIN_PASSWORD") };
-    runtime(tokio::runtime::Builder::new_multi_thread())?.block_on(async {
+    let runtime = runtime(tokio::runtime::Builder::new_multi_thread())?;
+    let outcome = runtime.block_on(async {
         let running = Running::start(&config, start).await?;
         let tell = |sentence: String| match format {
             Format::Text => printer.talk(&sentence),
@@ -53,7 +58,10 @@ pub(super) fn run(arguments: ServeArguments, global: &Global, printer: Printer) 
             })?;
         }
         running.until_stopped().await
-    })
+    });
+    // A blob that is being read to its end, for a check say, must not keep the process.
+    runtime.shutdown_timeout(LEAVING);
+    outcome
 }
 
 /// Whoever waits for the file sees the whole number or nothing.

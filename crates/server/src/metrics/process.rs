@@ -44,8 +44,10 @@ fn number_after(text: &str, name: &str) -> u64 {
 /// User and system time; the command's name before them may hold anything, and ends at the last parenthesis.
 fn cpu_seconds(stat: &str) -> f64 {
     let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields).split_whitespace();
-    let ticks: u32 = fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<u32>().ok()).sum();
-    f64::from(ticks) / TICKS_PER_SECOND
+    let ticks: u64 = fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
+    #[expect(clippy::cast_precision_loss, reason = "2^53 ticks are more than a million years")]
+    let ticks = ticks as f64;
+    ticks / TICKS_PER_SECOND
 }
 
 #[cfg(test)]
@@ -63,5 +65,7 @@ mod tests {
     fn a_name_with_parentheses_hides_no_field() {
         let stat = "7 (a) b) S 1 2 3 4 5 6 7 8 9 10 250 50 0 0 20 0 4 0 100 1 2";
         assert!((cpu_seconds(stat) - 3.0).abs() < 1e-9);
+        let years = "7 (a) S 1 2 3 4 5 6 7 8 9 10 4294967295 4294967295 0 0 20 0 4 0 100 1 2";
+        assert!(cpu_seconds(years) > 85_000_000.0);
     }
 }

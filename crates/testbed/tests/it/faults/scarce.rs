@@ -24,6 +24,17 @@ fn limit_descriptors(scene: &Scene, most: usize) {
 }
 
 #[test]
+fn a_server_takes_the_descriptors_it_may_have() {
+    let through = ["prlimit", "--nofile=1024:4096"].map(str::to_owned).to_vec();
+    let scene = Scene::start(Options { through, ..Options::default() });
+    let limits = fs::read_to_string(format!("/proc/{}/limits", scene.server.pid())).unwrap();
+    let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    assert!(files.contains("4096") && !files.contains("1024"), "{files}");
+    // It is not enough for the connections that the configuration allows.
+    assert!(scene.server.log().contains("LimitNOFILE"), "{}", scene.server.log());
+}
+
+#[test]
 fn a_server_without_descriptors_refuses_and_recovers() {
     let mut scene = Scene::start(Options::default());
     let bytes = noise("large enough to need its file", 200_000);

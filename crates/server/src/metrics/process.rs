@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 
 /// The clock ticks in which Linux tells processor time to programs: 100 a second on every architecture we build for.
-const TICKS_PER_SECOND: f64 = 100.0;
+const TICKS_PER_SECOND: u32 = 100;
 
 /// The numbers of the process at one moment.
 #[derive(Clone, Copy, Debug, Default)]
@@ -13,6 +13,8 @@ pub(super) struct Process {
     pub(super) virtual_bytes: u64,
     pub(super) threads: u64,
     pub(super) cpu_seconds: f64,
+    /// Unix time, in seconds.
+    pub(super) started: u64,
     pub(super) open_fds: u64,
     pub(super) max_fds: u64,
 }
@@ -28,6 +30,8 @@ impl Process {
             virtual_bytes: number_after(&status, "VmSize:") * 1024,
             threads: number_after(&status, "Threads:"),
             cpu_seconds: cpu_seconds(&stat),
+            started: number_after(&fs::read_to_string("/proc/stat")?, "btime")
+                + since_boot(&stat) / u64::from(TICKS_PER_SECOND),
             // The directory itself is one of them while it is read.
             open_fds: (fs::read_dir("/proc/self/fd")?.count() as u64).saturating_sub(1),
             max_fds: number_after(&limits, "Max open files"),
@@ -41,13 +45,19 @@ fn number_after(text: &str, name: &str) -> u64 {
     rest.split_whitespace().next().and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
+/// When the process began, in ticks since the machine did; 0 when the kernel does not tell it.
+fn since_boot(stat: &str) -> u64 {
+    let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
+    fields.split_whitespace().nth(19).and_then(|ticks| ticks.parse().ok()).unwrap_or(0)
+}
+
 /// User and system time; the command's name before them may hold anything, and ends at the last parenthesis.
 fn cpu_seconds(stat: &str) -> f64 {
     let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields).split_whitespace();
     let ticks: u64 = fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
     #[expect(clippy::cast_precision_loss, reason = "2^53 ticks are more than a million years")]
     let ticks = ticks as f64;
-    ticks / TICKS_PER_SECOND
+    ticks / f64::from(TICKS_PER_SECOND)
 }
 
 #[cfg(test)]
@@ -59,6 +69,8 @@ mod tests {
         let process = Process::read().unwrap();
         assert!(process.resident_bytes > 1 << 20 && process.virtual_bytes >= process.resident_bytes);
         assert!(process.threads >= 1 && process.open_fds >= 3 && process.max_fds >= process.open_fds);
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+        assert!(process.started <= now + 1 && process.started + 86_400 > now, "{}", process.started);
     }
 
     #[test]

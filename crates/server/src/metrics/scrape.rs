@@ -54,6 +54,11 @@ impl Collector for Scrape {
         page.gauge("process_resident_memory_bytes", "Memory in use", self.process.resident_bytes)?;
         page.gauge("process_virtual_memory_bytes", "Addresses in use", self.process.virtual_bytes)?;
         page.gauge("process_threads", "Threads", self.process.threads)?;
+        page.gauge(
+            "process_start_time_seconds",
+            "When the process began, in Unix time",
+            self.process.started,
+        )?;
         page.gauge("process_open_fds", "File descriptors in use", self.process.open_fds)?;
         page.gauge("process_max_fds", "File descriptors allowed", self.process.max_fds)?;
         page.counter("process_cpu_seconds", "Processor time used", self.process.cpu_seconds)?;

@@ -46,17 +46,7 @@ impl Upload {
         while self.confirmed < piece.end {
             let before = self.confirmed;
             match self.send_piece(Method::PATCH, self.location.clone(), &piece).await {
-                Ok(response) if response.status() == StatusCode::ACCEPTED => {
-                    self.took(&response, piece.end)?;
-                    if self.confirmed < piece.start {
-                        return Err(self.went_back(piece.start));
-                    }
-                    if self.confirmed <= before {
-                        let error =
-                            self.remote.protocol("it accepted a piece of an upload and kept nothing of it");
-                        attempts.pause_anyway(error).await?;
-                    }
-                }
+                Ok(response) if response.status().is_success() => self.took(&response, piece.end)?,
                 Ok(response) => self.go_on_after_refusal(response, &piece, &mut attempts).await?,
                 Err(error) => self.go_on_after_break(error, &piece, &mut attempts).await?,
             }
@@ -201,15 +191,18 @@ impl Upload {
         answer.map_err(|error| fault.get().take().map_or(error, RemoteError::Content))
     }
 
-    /// Takes over what the registry says after a success: where the session is now, and how much it has.
-    /// Without a word on that, it has all that was sent.
+    /// Takes over what the registry says after a success, which is 202 by the specification and 201 or 204 at some: where
+    /// the session is now, and how much it has. Without a word on that, it has all that was sent; so it has where it says
+    /// that nothing was added, for there are registries whose `Range` stays at the first piece, or counts the last one
+    /// alone. The digest at the end tells if that was not so.
     pub(super) fn took(&mut self, response: &Response, end: u64) -> Result<(), RemoteError> {
         self.follow(response)?;
         self.confirmed = match response.header(&header::RANGE) {
             None => end,
             Some(text) => {
                 let known = if end == 1 { 1 } else { self.confirmed };
-                self.held(text, known)?
+                let stands = self.held(text, known)?;
+                if stands <= self.confirmed { end } else { stands }
             }
         };
         if self.confirmed > end {
@@ -241,9 +234,19 @@ impl Upload {
             // A 416 need not say where; then it can be asked.
             _ if response.status() == StatusCode::RANGE_NOT_SATISFIABLE => {
                 let refusal = self.remote.refusal(response).await;
+                let sent_from = self.confirmed;
+                let stands = match self.locate(attempts).await {
+                    Ok(stands) => stands,
+                    Err(error) if error.is_not_found() => return Err(error),
+                    // Then it cannot be asked, and what it said first says more.
+                    Err(_) => return Err(refusal),
+                };
+                // That is where the piece lay: it is refused for something else, its length say, and will be again.
+                if stands == sent_from && !self.broken {
+                    return Err(refusal);
+                }
                 attempts.pause_anyway(refusal).await?;
                 self.broken = true;
-                let stands = self.locate(attempts).await?;
                 self.stand_at(stands, piece)
             }
             _ => Err(self.remote.refusal(response).await),

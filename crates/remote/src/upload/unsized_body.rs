@@ -8,7 +8,7 @@ use std::task::Poll;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
-use hythe_outbound::{Body, Method, Request, Response, StatusCode};
+use hythe_outbound::{Body, Method, Request, Response};
 
 use super::Upload;
 use super::content::{Fault, Latest, in_memory, watched};
@@ -80,7 +80,7 @@ impl Upload {
             let piece = Piece { start, end: furthest, closes: false, content: &content };
             settled = false;
             match answer {
-                Ok(response) if response.status() == StatusCode::ACCEPTED => {
+                Ok(response) if response.status().is_success() => {
                     self.took(&response, end)?;
                     if self.confirmed < start {
                         return Err(self.went_back(start));

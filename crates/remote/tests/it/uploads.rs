@@ -167,16 +167,52 @@ async fn a_registry_that_claims_more_than_was_sent_is_not_believed() {
 }
 
 #[tokio::test]
-async fn a_registry_that_keeps_nothing_is_given_up() {
-    let registry = Scripted::start(|request| match request.method.as_str() {
-        "POST" => Reply::new(202).header("Location", "/up"),
-        _ => Reply::new(202).header("Location", "/up").header("Range", "0-0"),
-    });
-    let mut upload = started(&registry).await;
-    let (size, content) = hello(0, 5);
-    let refused = upload.append(size, content).await.unwrap_err();
-    assert!(matches!(refused, RemoteError::Protocol { .. }), "{refused}");
-    assert!(registry.seen().len() <= 6, "{}", registry.seen().len());
+async fn a_success_is_believed_whatever_its_range_says_of_what_was_there_before() {
+    // Nothing; where the first piece ended; what the last piece alone was; and other words for a success.
+    for (status, ranges) in
+        [(202, ["0-0"; 3]), (201, ["0-4"; 3]), (202, ["0-4", "0-2", "0-2"]), (204, [""; 3]), (201, [""; 3])]
+    {
+        let session = Session::new(Location::Relative);
+        let (script, count) = (session.clone(), AtomicUsize::new(0));
+        let registry = Scripted::start(move |request| {
+            let reply = script.answer(request);
+            if request.method != "PATCH" {
+                return reply;
+            }
+            let said = Reply::new(status).header("Location", "/up?state=a%2Fb");
+            match ranges[count.fetch_add(1, Ordering::SeqCst)] {
+                "" => said,
+                range => said.header("Range", range),
+            }
+        });
+        let mut upload = started(&registry).await;
+        for (from, to) in [(0, 5), (5, 8), (8, 11)] {
+            let (size, content) = hello(from, to);
+            assert_eq!(upload.append(size, content).await.unwrap(), to as u64, "{status} {ranges:?}");
+        }
+        upload.finish(&digest(HELLO)).await.unwrap();
+        assert_eq!(session.stored().as_deref(), Some(HELLO));
+        assert_eq!(methods(&registry), ["POST", "PATCH", "PATCH", "PATCH", "PUT"]);
+    }
+}
+
+#[tokio::test]
+async fn a_piece_that_is_refused_where_it_belongs_is_not_sent_again() {
+    for answers_get in [true, false] {
+        let registry = Scripted::start(move |request| match request.method.as_str() {
+            "POST" => Reply::new(202).header("Location", "/up"),
+            "GET" if answers_get => Reply::new(204).header("Location", "/up").header("Range", "0--1"),
+            "GET" => Reply::new(405),
+            _ => {
+                Reply::new(416).body(r#"{"errors":[{"code":"SIZE_INVALID","message":"more than 4.00MiB"}]}"#)
+            }
+        });
+        let mut upload = started(&registry).await;
+        let (size, content) = hello(0, 5);
+        let refused = upload.append(size, content).await.unwrap_err();
+        assert!(refused.to_string().contains("more than 4.00MiB"), "{refused}");
+        assert_eq!(methods(&registry), ["POST", "PATCH", "GET"]);
+    }
 }
 
 #[tokio::test]

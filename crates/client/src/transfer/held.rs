@@ -119,6 +119,11 @@ impl Held {
         })
     }
 
+    /// Whether all that was read is still at hand.
+    pub(super) fn has_all(&self) -> bool {
+        self.kept().first == 0
+    }
+
     /// Reads on until there is something at this offset, if there will ever be; answers how much was read in all.
     pub(super) async fn fill(&self, offset: u64) -> io::Result<u64> {
         loop {

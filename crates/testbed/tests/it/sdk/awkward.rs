@@ -468,6 +468,60 @@ fn limits_on_the_way() {
     );
 }
 
+/// The first number of a piece's `Content-Range`.
+fn first_of(exchange: &Exchange<'_>) -> Option<u64> {
+    exchange.header("content-range")?.split('-').next()?.parse().ok()
+}
+
+#[test]
+fn registries_with_their_own_idea_of_pieces() {
+    awkward(
+        "pieces of 4 MiB at most, as at GitHub",
+        &nobody(),
+        Lacks::default(),
+        rule(|exchange, behind| {
+            let too_large = exchange.announced().is_some_and(|size| size > 4 << 20);
+            if exchange.method == "PATCH" && too_large {
+                return Answer::new(416).body(r#"{"errors":[{"code":"SIZE_INVALID","message":"4.00MiB"}]}"#);
+            }
+            behind.ask(exchange)
+        }),
+    );
+    for fails_at in [0, 1] {
+        let refusals = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&refusals);
+        awkward(
+            "no pieces, as at Google",
+            &nobody(),
+            Lacks::default(),
+            rule(move |exchange, behind| {
+                if exchange.method == "PATCH" && first_of(exchange).is_some_and(|first| first >= fails_at) {
+                    count.fetch_add(1, Ordering::SeqCst);
+                    return Answer::new(400)
+                        .body(r#"{"errors":[{"code":"UNSUPPORTED","message":"no chunked uploads"}]}"#);
+                }
+                behind.ask(exchange)
+            }),
+        );
+        assert!(refusals.load(Ordering::SeqCst) > 0);
+    }
+    for status in [201, 204] {
+        awkward(
+            "a Range that stays behind, as at Amazon",
+            &nobody(),
+            Lacks::default(),
+            rule(move |exchange, behind| {
+                let answer = behind.ask(exchange);
+                if exchange.method == "PATCH" && answer.status == 202 {
+                    let answer = Answer { status, ..answer };
+                    return answer.without("range").with("range", "0-4194303");
+                }
+                answer
+            }),
+        );
+    }
+}
+
 /// To a Hythe a layer goes in one long request while it is packed.
 #[test]
 fn a_stream_to_a_hythe_goes_on_after_a_break() {

@@ -11,6 +11,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
 use crate::error::innermost;
+use crate::proxy::plain_goes_by_a_secure_proxy;
 use crate::{Origin, OutboundError, Url, proxy_for};
 
 /// The HTTP client. Clones share their connections.
@@ -222,7 +223,8 @@ impl Settings {
             .redirect(redirect::Policy::none())
             .referer(false);
         let authorities = self.authorities.iter().cloned();
-        builder = if lane.is_secure() {
+        // A proxy may be spoken to over TLS where the registry behind it is not.
+        builder = if lane.is_secure() || (!lane.is_loopback() && plain_goes_by_a_secure_proxy()) {
             builder.tls_certs_merge(authorities)
         } else {
             builder.tls_certs_only(authorities)

@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::header::{ACCEPT, HOST};
 use http::{HeaderValue, Uri};
 use hyper::client::conn::http1;
+use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
 use hythe_sendfile::{FileSender, Lane};
 use reqwest::header::USER_AGENT;
@@ -14,7 +15,8 @@ use reqwest::{Body, ResponseBuilderExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
-use url::{Host, Position};
+use tower_service::Service as _;
+use url::Position;
 
 use crate::error::innermost;
 use crate::{Origin, Outbound, OutboundError, Url};
@@ -69,21 +71,15 @@ fn as_sent(
 
 async fn connect(origin: &Origin, url: &Url, limit: Duration) -> Result<TcpStream, OutboundError> {
     let refused = |reason: String| OutboundError::Connect { origin: origin.to_string(), reason };
-    let port = url.port_or_known_default().unwrap_or(80);
-    let connecting = async {
-        let stream = match url.host() {
-            Some(Host::Domain(name)) => TcpStream::connect((name, port)).await?,
-            Some(Host::Ipv4(address)) => TcpStream::connect((address, port)).await?,
-            Some(Host::Ipv6(address)) => TcpStream::connect((address, port)).await?,
-            None => return Err(std::io::Error::other("its address names no host")),
-        };
-        // The end of a body does not wait for more to come.
-        stream.set_nodelay(true)?;
-        Ok(stream)
-    };
-    match timeout(limit, connecting).await {
-        Ok(Ok(stream)) => Ok(stream),
-        Ok(Err(error)) => Err(refused(error.to_string())),
+    let place = url.as_str().parse::<Uri>().map_err(|error| settings(&error))?;
+    // The library's own, for its way with several addresses: one that does not answer holds the others up for a moment only.
+    let mut connector = HttpConnector::new();
+    // The end of a body does not wait for more to come.
+    connector.set_nodelay(true);
+    connector.set_connect_timeout(Some(limit));
+    match timeout(limit, connector.call(place)).await {
+        Ok(Ok(stream)) => Ok(stream.into_inner()),
+        Ok(Err(error)) => Err(refused(innermost(&error))),
         Err(_elapsed) => Err(OutboundError::Timeout { origin: origin.to_string(), waited: limit }),
     }
 }

@@ -10,6 +10,7 @@ mod images;
 mod info;
 mod manual;
 mod objects;
+mod proxies;
 mod removal;
 mod requests;
 mod serving;

@@ -12,6 +12,7 @@ mod users;
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::fmt::Display;
+use std::time::Duration;
 
 use hythe_api::{MAX_PAGE_SIZE, Page};
 use hythe_outbound::{
@@ -28,6 +29,9 @@ const MAX_ANSWER: usize = 8 * 1024 * 1024;
 
 /// No list has more pages than this: a million entries.
 const MAX_PAGES: usize = 1_000;
+
+/// Before what is behind a proxy in trouble is asked again.
+const PAUSES: [Duration; 3] = [Duration::from_millis(200), Duration::from_secs(1), Duration::from_secs(3)];
 
 /// A Hythe server seen by one identity. Cloning is cheap.
 #[derive(Clone)]
@@ -66,15 +70,34 @@ impl Api {
     /// Whether what answers there is a Hythe: any other registry has no interface of ours. It is asked without the
     /// credentials, which another registry may not want to see, or only at its token service.
     ///
+    /// A proxy that is in trouble, and a connection that breaks, say nothing of what is behind: it is asked again then.
+    ///
     /// # Errors
-    /// Nothing answers.
+    /// Nothing answers, or nothing that says what it is.
     pub async fn is_hythe(&self) -> Result<bool, ApiError> {
         let nobody = Self { identity: None, ..self.clone() };
-        match nobody.me().await {
-            Ok(_) => Ok(true),
-            Err(ApiError::Refused(refused)) => Ok(refused.code.is_some()),
-            Err(ApiError::Outbound(error)) if !error.is_unreachable() => Ok(false),
-            Err(error) => Err(error),
+        let mut pauses = PAUSES.iter();
+        loop {
+            let error = match nobody.me().await {
+                Ok(_) => return Ok(true),
+                Err(ApiError::Refused(refused)) if refused.code.is_some() => return Ok(true),
+                Err(error) => error,
+            };
+            let passing = match &error {
+                ApiError::Refused(refused) => matches!(refused.status, 408 | 429 | 500 | 502 | 503 | 504),
+                ApiError::Outbound(error) => error.is_transient(),
+                _ => false,
+            };
+            match pauses.next().filter(|_| passing) {
+                Some(pause) => tokio::time::sleep(*pause).await,
+                None => {
+                    return match error {
+                        ApiError::Refused(_) if !passing => Ok(false),
+                        ApiError::Outbound(error) if !error.is_unreachable() => Ok(false),
+                        error => Err(error),
+                    };
+                }
+            }
         }
     }
 

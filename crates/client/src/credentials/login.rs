@@ -78,6 +78,16 @@ pub struct FoundLogin {
     pub warnings: Vec<LoginWarning>,
 }
 
+impl FoundLogin {
+    /// The login as it can be used, else nobody's, with a word to whoever reads the log.
+    pub fn usable(&self) -> Credentials {
+        self.login.credentials().unwrap_or_else(|| {
+            tracing::warn!("a `registrytoken` is kept for this registry, which hythe does not use: it is asked as nobody");
+            Credentials::Anonymous
+        })
+    }
+}
+
 /// Why a login that may be there was not found; a sentence for the person at the terminal.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]

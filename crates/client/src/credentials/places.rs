@@ -13,6 +13,9 @@ pub struct LoginPlaces {
     pub docker_config: Option<PathBuf>,
     /// `XDG_RUNTIME_DIR`: podman and skopeo keep logins there until the person logs out.
     pub runtime_dir: Option<PathBuf>,
+    /// podman's folder for the user, `/run/containers/UID`: it takes the place of `XDG_RUNTIME_DIR` where that is not set, as
+    /// for root in a container or under sudo.
+    pub user_dir: Option<PathBuf>,
     /// `XDG_CONFIG_HOME`: instead of `~/.config`.
     pub config_home: Option<PathBuf>,
     /// `HOME`.
@@ -30,6 +33,7 @@ impl LoginPlaces {
             registry_auth_file: path("REGISTRY_AUTH_FILE"),
             docker_config: path("DOCKER_CONFIG"),
             runtime_dir: path("XDG_RUNTIME_DIR"),
+            user_dir: Some(format!("/run/containers/{}", rustix::process::getuid().as_raw()).into()),
             config_home: path("XDG_CONFIG_HOME"),
             home: path("HOME"),
             search_path: variable("PATH"),
@@ -46,8 +50,10 @@ impl LoginPlaces {
         files.extend(self.docker_config.as_ref().map(|folder| folder.join("config.json")));
         if self.registry_auth_file.is_none() {
             let config_home = self.config_home.clone().or_else(|| Some(self.home.as_ref()?.join(".config")));
-            let folders = [self.runtime_dir.clone(), config_home];
-            files.extend(folders.into_iter().flatten().map(|folder| folder.join("containers/auth.json")));
+            let of_session = self.runtime_dir.as_ref().map(|folder| folder.join("containers"));
+            let of_person = config_home.map(|folder| folder.join("containers"));
+            let folders = [of_session.or_else(|| self.user_dir.clone()), of_person];
+            files.extend(folders.into_iter().flatten().map(|folder| folder.join("auth.json")));
         }
         if self.docker_config.is_none() {
             files.extend(self.home.as_ref().map(|home| home.join(".docker/config.json")));
@@ -73,6 +79,9 @@ mod tests {
             assert_eq!(places.files(), files.iter().map(PathBuf::from).collect::<Vec<_>>());
         };
         expect(LoginPlaces::default(), &[]);
+        let in_container = LoginPlaces { user_dir: Some("/run/containers/0".into()), ..LoginPlaces::default() };
+        expect(in_container.clone(), &["/run/containers/0/auth.json"]);
+        expect(LoginPlaces { user_dir: in_container.user_dir, ..usual.clone() }, &[podman[0], podman[1], docker]);
         expect(usual.clone(), &[podman[0], podman[1], docker]);
         expect(
             LoginPlaces { docker_config: Some("/d".into()), ..usual.clone() },

@@ -61,7 +61,7 @@ impl Images {
         for warning in &found.warnings {
             tracing::warn!("{warning}");
         }
-        found.login.credentials().unwrap_or(Credentials::Anonymous)
+        found.usable()
     }
 
     /// Whether a registry has our own interface; asked once, and without a login, which is none of its business.

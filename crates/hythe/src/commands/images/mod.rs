@@ -118,7 +118,7 @@ impl Place {
             for warning in &found.warnings {
                 printer.warn(&warning.to_string());
             }
-            found.login.credentials().unwrap_or(Credentials::Anonymous)
+            found.usable()
         };
         let outbound = self.outbound_to(&endpoint, own)?;
         let remote = Remote::new(outbound.clone(), &endpoint, &credentials).map_err(failed)?;

@@ -108,7 +108,8 @@ impl Target {
             let status = self.status(reference).await;
             let settled = match &status {
                 Ok(status) => status.status == Readiness::Ready,
-                Err(TransferError::Remote(error)) => !error.is_not_found(),
+                // A registry that is away may be back before the time is over.
+                Err(TransferError::Remote(error)) => !error.is_not_found() && !error.is_retryable(),
                 Err(_) => true,
             };
             if settled || tokio::time::Instant::now() >= end {

@@ -36,7 +36,7 @@ pub(crate) use push_layout::{chosen, parse};
 pub use asked::{ImageSize, PlatformSize};
 pub use copy::CopyOptions;
 pub use error::TransferError;
-pub use layout_archive::archive_of_layout;
+pub use layout_archive::{archive_of_layout, preview_archive_of_layout};
 pub use memory::Memory;
 pub use preview::Preview;
 pub use pull::{PullOptions, Pulled};

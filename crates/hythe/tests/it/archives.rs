@@ -48,6 +48,10 @@ fn a_transfer_is_counted_before_it_is_made() {
     let file = folder.with_extension("dry.tar");
     assert_eq!(figures(&dry(&["save", "lab/app:v1", text(&file)])), [3, all, 0, 0]);
     assert!(!file.exists());
+    let told = dry(&["save", &source, text(&file)]);
+    assert_eq!((&told["digest"], figures(&told)), (&image.manifest.digest().into(), [3, all, 0, 0]));
+    assert!(!file.exists(), "a file was written");
+    exits(admin.run(&["save", "oci:/no/such/folder", text(&file), "--dry-run"]), 1);
     assert_eq!(dry(&["tag", "lab/app:v1", "v2"])["dry_run"], true);
     exits(admin.run(&["digest", "lab/app:v2"]), 5);
 }
@@ -96,6 +100,9 @@ fn a_saved_image_is_loaded_by_everybody() {
     }
     // And out of the engine again.
     let again = folder.with_extension("engine.tar");
+    let told = json(&local.run(&["save", "docker:renamed:v2", text(&again), "--dry-run", "-o", "json"]).ok());
+    assert_eq!((told["dry_run"].as_bool(), told["blobs"].as_u64()), (Some(true), Some(2)), "{told}");
+    assert!(told["bytes"].as_u64().unwrap() > 0 && !again.exists(), "{told}");
     local.run(&["save", "docker:renamed:v2", text(&again)]).ok();
     local.run(&["load", text(&again), "lab/engine:v1"]).ok();
     exits(local.run(&["save", "docker:no-such:v1", text(&again)]), 5);

@@ -78,6 +78,11 @@ impl Reporter {
         self.tell(|| Event::Failed { reason: plain(reason) });
     }
 
+    /// Passes on what came of preparing a transfer: that it cannot begin is told.
+    pub(crate) fn begun<T, E: fmt::Display>(&self, prepared: Result<T, E>) -> Result<T, E> {
+        prepared.inspect_err(|error| self.failed(&error.to_string()))
+    }
+
     /// Tells that the work is over, whoever still holds a clone: a body that a registry does not read any more, say, which
     /// goes only with its connection.
     pub fn end(&self) {

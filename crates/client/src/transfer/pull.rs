@@ -84,9 +84,22 @@ impl Target {
 
     /// The image as an archive that docker, podman, containerd and skopeo load, and the digest of its manifest.
     ///
+    /// Whoever takes the archive to where it belongs tells the end, [`Event::Finished`] or [`Event::Failed`]: nobody else
+    /// knows when it is there.
+    ///
     /// # Errors
     /// See [`TransferError`]; what goes wrong later ends the stream.
     pub async fn pull_archive(
+        &self,
+        reference: &Reference,
+        name: Option<&str>,
+        options: &PullOptions,
+        reporter: &Reporter,
+    ) -> Result<(Digest, BoxStream<'static, io::Result<Bytes>>), TransferError> {
+        reporter.begun(self.archive_of(reference, name, options, reporter).await)
+    }
+
+    async fn archive_of(
         &self,
         reference: &Reference,
         name: Option<&str>,
@@ -148,7 +161,7 @@ impl Target {
         options: &PullOptions,
         reporter: &Reporter,
     ) -> Result<Pulled, TransferError> {
-        let (digest, archive) = self.pull_archive(reference, Some(name), options, reporter).await?;
+        let (digest, archive) = self.archive_of(reference, Some(name), options, reporter).await?;
         let received = Arc::new(std::sync::atomic::AtomicBool::new(false));
         let end = {
             let (reporter, received) = (reporter.clone(), Arc::clone(&received));

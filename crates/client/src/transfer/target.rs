@@ -98,8 +98,10 @@ impl Target {
         options: &PushOptions,
         reporter: &Reporter,
     ) -> Result<Pushed, TransferError> {
-        let layout = Layout::open(folder)?;
-        let pushed = push_layout::push(self, &layout, name, tag, options, reporter);
+        let pushed = async {
+            let layout = Layout::open(folder)?;
+            push_layout::push(self, &layout, name, tag, options, reporter).await
+        };
         self.told(Box::pin(pushed), reporter).await
     }
 

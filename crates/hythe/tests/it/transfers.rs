@@ -5,9 +5,10 @@ use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use hythe_testbed::{Content, Family, Image, layout_folder, layout_tar, noise};
+use hythe_testbed::{Content, Family, Hythe, Image, Options, Outcome, layout_folder, layout_tar, noise};
 
-use crate::{exits, hythe, text};
+use crate::images::layout;
+use crate::{admin_of, exits, hythe, text};
 
 /// An image of one layer that no buffer holds, as a folder and as an archive.
 fn large(seed: &str) -> (PathBuf, PathBuf) {
@@ -82,5 +83,49 @@ fn a_registry_that_stops_reading_holds_no_push_up() {
                 assert!(outcome.stderr.contains(r#""event":"failed""#), "{source}: {outcome}");
             }
         }
+    }
+}
+
+/// The kinds of the events on standard error, in their order.
+fn told(outcome: &Outcome) -> Vec<String> {
+    let events =
+        outcome.stderr.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    events.map(|event| event["event"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn the_last_word_of_every_transfer_is_how_it_ended() {
+    let server = Hythe::start(Options::default());
+    let admin = admin_of(&server);
+    admin.run(&["project", "create", "lab"]).ok();
+    let (_, folder) = layout("last words");
+    admin.run(&["push", &format!("oci:{}", text(&folder)), "lab/app:v1"]).ok();
+    let file = folder.with_extension("out.tar");
+    let archive = format!("archive:{}", text(&file));
+    let json = |arguments: &[&str]| admin.run(&[arguments, &["--progress", "json"]].concat());
+    for arguments in [
+        &["pull", "lab/app:v1", &archive][..],
+        &["pull", "lab/app:v1", "-"],
+        &["save", "lab/app:v1", text(&file)],
+        &["save", "lab/app:v1", "-"],
+        &["copy", "lab/app:v1", "lab/other:v1"],
+    ] {
+        let told = told(&json(arguments).ok());
+        let ends = told.iter().filter(|event| ["finished", "failed"].contains(&event.as_str())).count();
+        assert_eq!((told.first().unwrap().as_str(), ends), ("plan", 1), "{arguments:?}: {told:?}");
+        assert_eq!(told.last().unwrap(), "finished", "{arguments:?}: {told:?}");
+    }
+    let nowhere = "archive:/no/such/folder/image.tar";
+    for (arguments, code) in [
+        (&["pull", "lab/app:v1", nowhere][..], 1),
+        (&["pull", "lab/app:v2", &archive], 5),
+        (&["save", "lab/app:v1", "/no/such/folder/image.tar"], 1),
+        (&["push", "archive:/no/such/image.tar", "lab/app:v3"], 1),
+        (&["push", "oci:/no/such/folder", "lab/app:v3"], 1),
+    ] {
+        let outcome = exits(json(arguments), code);
+        let told = told(&outcome);
+        assert_eq!(told.iter().filter(|event| *event == "failed").count(), 1, "{arguments:?}: {outcome}");
+        assert_eq!(told.last().unwrap(), "failed", "{arguments:?}: {told:?}");
     }
 }

@@ -2,7 +2,7 @@
 
 use hythe_client::engine::{Archive, Engine};
 use hythe_client::image::LocalImage;
-use hythe_client::progress::Reporter;
+use hythe_client::progress::{Event, Reporter};
 use hythe_client::transfer::{PullOptions, TransferError, archive_of_layout, preview_archive_of_layout};
 use hythe_oci::Digest;
 use serde::Serialize;
@@ -110,6 +110,7 @@ async fn from_registry(
         let pulled = target.pull_archive(&reference, Some(&called), &options, reporter);
         let (digest, archive) = Box::pin(pulled).await?;
         write(to, archive).await?;
+        reporter.tell(|| Event::Finished { digest });
         Ok::<_, TransferError>(digest)
     });
     Ok(Some((full, Some(saved.await.map_err(transfer_failed)?))))

@@ -5,6 +5,7 @@
 //! that is dropped in the middle leaves only what the next one goes on with.
 
 mod announcement;
+mod archived;
 mod asked;
 mod blob;
 mod commit;

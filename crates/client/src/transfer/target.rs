@@ -117,7 +117,27 @@ impl Target {
         options: &PushOptions,
         reporter: &Reporter,
     ) -> Result<Pushed, TransferError> {
-        let pushed = push_archive::push(self, archive, name, tag, options, reporter);
+        let pushed = push_archive::push(self, archive.into(), name, tag, options, reporter);
+        self.told(Box::pin(pushed), reporter).await
+    }
+
+    /// The same from a file, which can be read again where a stream cannot: layers that an OCI layout holds uncompressed
+    /// are pushed as they are.
+    ///
+    /// # Errors
+    /// See [`TransferError`].
+    pub async fn push_archive_file(
+        &self,
+        file: &std::path::Path,
+        name: Option<&str>,
+        tag: Option<&Tag>,
+        options: &PushOptions,
+        reporter: &Reporter,
+    ) -> Result<Pushed, TransferError> {
+        let pushed = async {
+            let source = push_archive::Source::in_file(file)?;
+            push_archive::push(self, source, name, tag, options, reporter).await
+        };
         self.told(Box::pin(pushed), reporter).await
     }
 

@@ -7,6 +7,7 @@ mod archive;
 mod block;
 mod incoming;
 mod layout;
+mod lock;
 
 pub(crate) use archive::{Part, archive};
 pub(crate) use block::Block;

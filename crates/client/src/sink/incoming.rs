@@ -73,14 +73,14 @@ impl Incoming {
         if let Some(parent) = place.parent() {
             fs::create_dir_all(parent)?;
         }
-        let (file, partial, known) = match locked(place.with_extension("partial"), lock)? {
-            Some((file, partial)) => (file, partial, true),
-            // Another pull may be at it: this one goes its own way.
-            None => {
+        let (file, partial, known) =
+            if let Some((file, partial)) = locked(place.with_extension("partial"), lock)? {
+                (file, partial, true)
+            } else {
+                // Another pull may be at it: this one goes its own way.
                 let partial = place.with_extension(format!("partial.{:x}", fastrand::u64(..)));
                 (open(&partial)?, partial, false)
-            }
-        };
+            };
         let length = file.metadata()?.len();
         let size = length - length % ALIGNMENT as u64;
         if size < length {

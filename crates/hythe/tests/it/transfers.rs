@@ -23,8 +23,8 @@ fn large(seed: &str) -> (PathBuf, PathBuf) {
 
 /// A registry that refuses what it is sent before it has read it, and then neither reads nor hangs up.
 fn refusing_early() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let host = listener.local_addr().unwrap().to_string();
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let host = listener.local_addr().expect("it listens").to_string();
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             std::thread::spawn(move || answer(&stream));
@@ -90,7 +90,7 @@ fn a_registry_that_stops_reading_holds_no_push_up() {
 fn told(outcome: &Outcome) -> Vec<String> {
     let events =
         outcome.stderr.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    events.map(|event| event["event"].as_str().unwrap().to_owned()).collect()
+    events.map(|event| event["event"].to_string().trim_matches('"').to_owned()).collect()
 }
 
 #[test]

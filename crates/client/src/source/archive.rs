@@ -195,7 +195,7 @@ pub(crate) fn refused(problem: String) -> SourceError {
 }
 
 /// Whether two names of images are the same one, however much of them is written.
-fn same(one: &str, other: &str) -> bool {
+pub(crate) fn same(one: &str, other: &str) -> bool {
     match (ImageReference::parse(one), ImageReference::parse(other)) {
         (Ok(one), Ok(other)) => {
             one.repository() == other.repository()

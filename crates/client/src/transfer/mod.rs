@@ -25,6 +25,7 @@ mod push_layout;
 mod push_stored;
 mod pushing;
 mod reading;
+mod renamed;
 mod status;
 mod streamed;
 mod target;
@@ -42,6 +43,7 @@ pub use memory::Memory;
 pub use preview::Preview;
 pub use pull::{PullOptions, Pulled};
 pub use reading::{archive_from, archive_in_file};
+pub use renamed::archive_called;
 pub use target::{PushOptions, Pushed, Target};
 
 /// Small requests that are under way at once.

@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
-use hythe_client::engine::{Engine, EngineAddress, EngineKind};
+use hythe_client::engine::{Archive, Engine, EngineAddress, EngineKind};
 use hythe_client::image::LocalImage;
-use hythe_client::transfer::{TransferError, archive_from, archive_in_file, archive_of_layout};
+use hythe_client::transfer::{
+    TransferError, archive_called, archive_from, archive_in_file, archive_of_layout,
+};
 use serde::Serialize;
 
 use super::failed::transfer_failed;
@@ -106,13 +108,19 @@ async fn bring(
     let kind = address.kind;
     let engine = Engine::connect(address).await?;
     let called = name.map(|name| full_name(kind, name));
+    // The names in an archive are those of whoever wrote it: where one was asked for, no other is moved.
+    let own = |archive: Archive, chosen: Option<&str>| match name {
+        Some(name) => archive_called(archive, chosen, name)
+            .map_err(|error| TransferError::Invalid(format!("The name cannot be given: {error}"))),
+        None => Ok(archive),
+    };
     let archive = match source {
         LocalSource::Layout(folder, chosen) => {
             let platform = arguments.platform.as_ref();
             archive_of_layout(folder, chosen.as_deref(), called.as_deref(), platform)?
         }
-        LocalSource::Archive(path, _) => archive_in_file(path)?,
-        _ => archive_from(std::io::stdin()),
+        LocalSource::Archive(path, chosen) => own(archive_in_file(path)?, chosen.as_deref())?,
+        _ => own(archive_from(std::io::stdin()), None)?,
     };
     let loaded = engine.import(archive).await?;
     let (Some(called), Some(first)) = (called, loaded.first()) else { return Ok(loaded) };

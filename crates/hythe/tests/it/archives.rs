@@ -91,6 +91,9 @@ fn a_saved_image_is_loaded_by_everybody() {
     let expected =
         serde_json::json!({ "engine": "docker", "images": ["laid-out:v3"], "bytes": null, "dry_run": false });
     assert_eq!(told, expected);
+    let told = json(&local.run(&["load", text(&folder), "docker:dry:v1", "--dry-run", "-o", "json"]).ok());
+    let all: usize = image.blobs.iter().map(|blob| blob.bytes.len()).sum();
+    assert_eq!((&told["blobs"], &told["bytes"]), (&image.blobs.len().into(), &all.into()), "{told}");
     let told = json(&local.run(&["load", text(&file), "docker:", "--dry-run", "-o", "json"]).ok());
     assert_eq!(told["bytes"], std::fs::metadata(&file).unwrap().len());
     let id = image.blobs[0].digest();

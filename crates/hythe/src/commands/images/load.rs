@@ -6,14 +6,16 @@ use hythe_client::engine::{Archive, Engine, EngineAddress, EngineKind};
 use hythe_client::image::LocalImage;
 use hythe_client::transfer::{
     TransferError, archive_called, archive_from, archive_in_file, archive_of_layout,
+    preview_archive_of_layout,
 };
+use indicatif::DecimalBytes;
 use serde::Serialize;
 
 use super::failed::transfer_failed;
 use super::{push, unnamed};
 use crate::arguments::{LoadArguments, LocalSource, PushArguments};
 use crate::failure::{Exit, Failure};
-use crate::printer::Printer;
+use crate::printer::{Printer, counted};
 
 /// What `load` says to programs.
 #[derive(Serialize)]
@@ -21,8 +23,11 @@ struct Loaded {
     engine: &'static str,
     /// The names of what was loaded, or its ID where it has none.
     images: Vec<String>,
-    /// The size of the file; `null` for a folder and standard input.
+    /// The size of the file; `null` for a folder and standard input. Of a folder that would be loaded, that of its blobs.
     bytes: Option<u64>,
+    /// The blobs of a folder that would be loaded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    blobs: Option<usize>,
     dry_run: bool,
 }
 
@@ -75,9 +80,19 @@ pub(in crate::commands) async fn load(arguments: LoadArguments, printer: Printer
     let bytes = bytes.map(|state| state.len());
     if arguments.dry_run {
         let images: Vec<String> = name.iter().map(ToString::to_string).collect();
-        let size = bytes.map_or_else(String::new, |bytes| format!(" ({})", indicatif::DecimalBytes(bytes)));
+        let (bytes, blobs) = match &source {
+            LocalSource::Layout(folder, chosen) => {
+                let preview =
+                    preview_archive_of_layout(folder, chosen.as_deref(), arguments.platform.as_ref());
+                let preview = preview.map_err(transfer_failed)?;
+                (Some(preview.bytes), Some(preview.blobs))
+            }
+            _ => (bytes, None),
+        };
+        let counted = blobs.map_or_else(String::new, |blobs| format!("{}, ", counted(blobs, "blob")));
+        let size = bytes.map_or_else(String::new, |bytes| format!(" ({counted}{})", DecimalBytes(bytes)));
         let sentence = format!("Would load {}{size} into {kind}", arguments.file);
-        let told = Loaded { engine: kind.name(), images, bytes, dry_run: true };
+        let told = Loaded { engine: kind.name(), images, bytes, blobs, dry_run: true };
         return printer.named(&told, &told.images, &sentence);
     }
     let images = bring(&source, address, name.as_ref(), &arguments).await.map_err(transfer_failed)?;
@@ -85,7 +100,7 @@ pub(in crate::commands) async fn load(arguments: LoadArguments, printer: Printer
         [] => format!("Loaded {} into {kind}", arguments.file),
         images => format!("Loaded {} into {kind}", images.join(", ")),
     };
-    let told = Loaded { engine: kind.name(), images, bytes, dry_run: false };
+    let told = Loaded { engine: kind.name(), images, bytes, blobs: None, dry_run: false };
     printer.named(&told, &told.images, &sentence)
 }
 

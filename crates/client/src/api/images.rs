@@ -17,6 +17,9 @@ const POLL: Duration = Duration::from_secs(45);
 /// wait do not return together.
 const PAUSE: Duration = Duration::from_secs(2);
 
+/// As good as for ever, and no more than the clock can count.
+pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(10 * 366 * 24 * 3600);
+
 impl Api {
     /// The tagged images of a project, by repository and tag.
     pub fn images(&self, project: &ProjectName) -> Result<Pages<'_, Image>, ApiError> {
@@ -57,7 +60,7 @@ impl Api {
         limit: Duration,
         mut seen: impl FnMut(&ImageStatus),
     ) -> Result<ImageStatus, ApiError> {
-        let end = Instant::now() + limit;
+        let end = Instant::now() + limit.min(LONGEST_WAIT);
         loop {
             let begun = Instant::now();
             let left = end.saturating_duration_since(begun);

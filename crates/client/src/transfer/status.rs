@@ -11,6 +11,7 @@ use hythe_remote::RemoteError;
 
 use super::push_layout::parse;
 use super::{AT_ONCE, Target, TransferError};
+use crate::api::LONGEST_WAIT;
 use crate::source::Document;
 
 /// How often a registry without a long poll is asked again.
@@ -128,7 +129,7 @@ impl Target {
         if let Some(api) = &self.api {
             return Ok(api.wait_ready(&self.repository, reference, limit, |_| {}).await?);
         }
-        let end = tokio::time::Instant::now() + limit;
+        let end = tokio::time::Instant::now() + limit.min(LONGEST_WAIT);
         loop {
             let status = self.status(reference).await;
             let settled = match &status {

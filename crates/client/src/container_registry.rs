@@ -248,11 +248,12 @@ impl ContainerRegistry {
         options: &PushOptions,
         reporter: &Reporter,
     ) -> Result<NamedImage, ClientError> {
-        let image = match naming {
-            Naming::Own(name) => self.named(name)?,
-            Naming::Unique => self.unique(engine, local, UNIQUE_DIGITS).await?,
-            Naming::UniqueDigits(digits) => self.unique(engine, local, *digits).await?,
+        let named = match naming {
+            Naming::Own(name) => self.named(name),
+            Naming::Unique => self.unique(engine, local, UNIQUE_DIGITS).await,
+            Naming::UniqueDigits(digits) => self.unique(engine, local, *digits).await,
         };
+        let image = reporter.begun(named)?;
         let tag = match image.reference() {
             Reference::Tag(tag) => tag,
             Reference::Digest(_) => Tag::parse("latest").map_err(ImageNameError::from)?,

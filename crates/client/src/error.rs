@@ -48,6 +48,15 @@ impl ApiError {
             _ => None,
         }
     }
+
+    /// Whether the same call may succeed a little later: no connection, a broken one, or a server or proxy that says so.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Outbound(error) => error.is_transient(),
+            Self::Refused(refused) => matches!(refused.status, 408 | 429 | 500 | 502 | 503 | 504),
+            _ => false,
+        }
+    }
 }
 
 /// A refusal of the server, or of a proxy before it.

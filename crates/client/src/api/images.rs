@@ -1,16 +1,24 @@
 //! Tagged images, their status, and announced pushes.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hythe_api::{Image, ImageStatus, NewAnnouncement, ProblemCode, Readiness};
 use hythe_oci::{Digest, ProjectName, Reference, RepositoryName};
 use hythe_outbound::Method;
+use tokio::time::Instant;
 
 use super::{Api, Pages};
 use crate::ApiError;
 
 /// What one long poll asks for: below the server's limit of 50 seconds, and below the patience of most proxies.
 const POLL: Duration = Duration::from_secs(45);
+
+/// How soon a server is asked again that answered at once, or not at all: once to one and a half times this, so that many who
+/// wait do not return together.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// As good as for ever, and no more than the clock can count.
+pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(10 * 366 * 24 * 3600);
 
 impl Api {
     /// The tagged images of a project, by repository and tag.
@@ -36,13 +44,15 @@ impl Api {
     }
 
     /// Waits until an image is ready, and answers what holds then, or when the time is over. Each request waits at the
-    /// server and answers at once when the image is ready. `seen` hears every answer.
+    /// server and answers at once when the image is ready. `seen` hears every answer. A server that is away for a while is
+    /// asked again until the time is over.
     ///
     /// Given a digest, it waits for this image, whether it is known yet or not; given a tag, for the one that is being
     /// pushed for the tag or that it names.
     ///
     /// # Errors
-    /// [`ProblemCode::NotFound`] when at the end it is still neither there nor announced.
+    /// [`ProblemCode::NotFound`] when at the end it is still neither there nor announced; the server refused; it is still away
+    /// at the end.
     pub async fn wait_ready(
         &self,
         repository: &RepositoryName,
@@ -50,18 +60,28 @@ impl Api {
         limit: Duration,
         mut seen: impl FnMut(&ImageStatus),
     ) -> Result<ImageStatus, ApiError> {
-        let end = Instant::now() + limit;
+        let end = Instant::now() + limit.min(LONGEST_WAIT);
         loop {
-            let left = end.saturating_duration_since(Instant::now());
-            match self.poll_status(repository, reference, left.min(POLL)).await {
-                Ok(status) => {
-                    seen(&status);
-                    if status.status == Readiness::Ready || left.is_zero() {
-                        return Ok(status);
-                    }
-                }
-                Err(error) if error.code() == Some(ProblemCode::NotFound) && !left.is_zero() => {}
-                Err(error) => return Err(error),
+            let begun = Instant::now();
+            let left = end.saturating_duration_since(begun);
+            let asked = left.min(POLL);
+            let answer = self.poll_status(repository, reference, asked).await;
+            if let Ok(status) = &answer {
+                seen(status);
+            }
+            let over = match &answer {
+                Ok(status) => status.status == Readiness::Ready,
+                Err(error) => error.code() != Some(ProblemCode::NotFound) && !error.is_transient(),
+            };
+            if over || left.is_zero() {
+                return answer;
+            }
+            // Not every server waits: one that stops, or may not say whether the image is there, answers at once.
+            if begun.elapsed() < asked {
+                tokio::time::sleep_until(
+                    end.min(Instant::now() + PAUSE.mul_f64(1.0 + fastrand::f64() / 2.0)),
+                )
+                .await;
             }
         }
     }

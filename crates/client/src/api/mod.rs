@@ -22,6 +22,8 @@ use hythe_remote::Credentials;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub(crate) use images::LONGEST_WAIT;
+
 use crate::{ApiError, Refused};
 
 /// A page of 1,000 entries is some hundred kilobytes; this leaves room for a newer server's fields.

@@ -82,7 +82,9 @@ impl FoundLogin {
     /// The login as it can be used, else nobody's, with a word to whoever reads the log.
     pub fn usable(&self) -> Credentials {
         self.login.credentials().unwrap_or_else(|| {
-            tracing::warn!("a `registrytoken` is kept for this registry, which hythe does not use: it is asked as nobody");
+            tracing::warn!(
+                "a `registrytoken` is kept for this registry, which hythe does not use: it is asked as nobody"
+            );
             Credentials::Anonymous
         })
     }

@@ -79,9 +79,13 @@ mod tests {
             assert_eq!(places.files(), files.iter().map(PathBuf::from).collect::<Vec<_>>());
         };
         expect(LoginPlaces::default(), &[]);
-        let in_container = LoginPlaces { user_dir: Some("/run/containers/0".into()), ..LoginPlaces::default() };
+        let in_container =
+            LoginPlaces { user_dir: Some("/run/containers/0".into()), ..LoginPlaces::default() };
         expect(in_container.clone(), &["/run/containers/0/auth.json"]);
-        expect(LoginPlaces { user_dir: in_container.user_dir, ..usual.clone() }, &[podman[0], podman[1], docker]);
+        expect(
+            LoginPlaces { user_dir: in_container.user_dir, ..usual.clone() },
+            &[podman[0], podman[1], docker],
+        );
         expect(usual.clone(), &[podman[0], podman[1], docker]);
         expect(
             LoginPlaces { docker_config: Some("/d".into()), ..usual.clone() },

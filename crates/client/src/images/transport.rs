@@ -26,8 +26,12 @@ impl Images {
         remote: Option<&RemoteImage>,
         reporter: &Reporter,
     ) -> Result<RemoteImage, ClientError> {
-        let remote = remote.cloned().map_or_else(|| self.profile.remote_for(local), Ok)?;
-        let (engine, name) = self.engine_with(local).await?;
+        let prepared = async {
+            let remote = remote.cloned().map_or_else(|| self.profile.remote_for(local), Ok)?;
+            let (engine, name) = self.engine_with(local).await?;
+            Ok::<_, ClientError>((remote, engine, name))
+        };
+        let (remote, engine, name) = reporter.begun(prepared.await)?;
         self.push_from(&engine, &name, remote, reporter).await
     }
 
@@ -44,12 +48,15 @@ impl Images {
         local: Option<&LocalImage>,
         reporter: &Reporter,
     ) -> Result<LocalImage, ClientError> {
-        let local = local.cloned().map_or_else(|| remote.local(), Ok)?;
-        // An engine gets a tag to keep the image under, never a digest.
-        let local = LocalImage::new(&local.name(), local.tag().cloned())?;
-        let engine = self.an_engine(&remote.to_string()).await?;
-        let name = known_as(engine.address().kind, &local)?;
-        let target = self.target(remote).await?;
+        let prepared = async {
+            let local = local.cloned().map_or_else(|| remote.local(), Ok)?;
+            // An engine gets a tag to keep the image under, never a digest.
+            let local = LocalImage::new(&local.name(), local.tag().cloned())?;
+            let engine = self.an_engine(&remote.to_string()).await?;
+            let name = known_as(engine.address().kind, &local)?;
+            Ok::<_, ClientError>((local, engine, name, self.target(remote).await?))
+        };
+        let (local, engine, name, target) = reporter.begun(prepared.await)?;
         target.pull_engine(&remote.reference(), &engine, &name, &self.pull_options, reporter).await?;
         Ok(local)
     }
@@ -82,9 +89,13 @@ impl Images {
         reporter: &Reporter,
     ) -> Result<RemoteImage, ClientError> {
         let place = format!("{}/{}", remote.registry(), remote.repository());
-        let tag = LocalImage::new(&place, remote.tag().cloned())?.reference();
-        // Whoever cannot push need not have a container stopped for it.
-        self.target(remote).await?;
+        let prepared = async {
+            let tag = LocalImage::new(&place, remote.tag().cloned())?.reference();
+            // Whoever cannot push need not have a container stopped for it.
+            self.target(remote).await?;
+            Ok::<_, ClientError>(tag)
+        };
+        let tag = reporter.begun(prepared.await)?;
         let plan = Plan::new(TransferKind::Save, container.to_owned(), remote.to_string(), Vec::new());
         reporter.tell(|| Event::Plan(plan));
         let (engine, _) = self.commit_as(container, &place, &tag, &remote.to_string(), reporter).await?;
@@ -104,7 +115,7 @@ impl Images {
             (None, Reference::Tag(tag)) => Some(tag),
             (None, Reference::Digest(_)) => None,
         };
-        let target = self.target(&remote).await?;
+        let target = reporter.begun(self.target(&remote).await)?;
         let pushed = target.push_engine(engine, name, tag.as_ref(), &self.push_options, reporter).await?;
         let remote = match tag {
             Some(tag) => remote.with_tag(tag),
@@ -123,7 +134,7 @@ impl Images {
         reporter: &Reporter,
     ) -> Result<(Engine, Digest), ClientError> {
         let Reference::Tag(tag) = reference else {
-            return Err(ClientError::NoTag { image: image.to_owned() });
+            return reporter.begun(Err(ClientError::NoTag { image: image.to_owned() }));
         };
         reporter.tell(|| Event::CommitStarted { container: container.to_owned(), image: image.to_owned() });
         let committed = self.commit_where_it_runs(container, repository, tag.as_str()).await;

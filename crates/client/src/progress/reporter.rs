@@ -21,6 +21,9 @@ const REASON_CHARS: usize = 1000;
 pub trait Progress: Send + Sync {
     /// Hears of one event.
     fn event(&self, event: &Event);
+
+    /// Hears that the work is over, although parts of it that were given up may still hold a reporter.
+    fn end(&self) {}
 }
 
 impl<F: Fn(&Event) + Send + Sync> Progress for F {
@@ -46,8 +49,8 @@ impl Reporter {
         Self { listener: Some(listener) }
     }
 
-    /// A reporter, and the stream of what it tells. The stream ends when the reporter and all its clones are
-    /// gone, and after what they told has been read.
+    /// A reporter, and the stream of what it tells: the events of one transfer. The stream ends behind
+    /// [`Event::Finished`] or [`Event::Failed`], with [`Reporter::end`], or when the reporter and all its clones are gone.
     pub fn stream() -> (Self, Events) {
         let (sender, events) = stream::channel();
         (Self::to(Arc::new(sender)), events)
@@ -73,6 +76,19 @@ impl Reporter {
     /// Tells that the transfer has been given up.
     pub fn failed(&self, reason: &str) {
         self.tell(|| Event::Failed { reason: plain(reason) });
+    }
+
+    /// Passes on what came of preparing a transfer: that it cannot begin is told.
+    pub(crate) fn begun<T, E: fmt::Display>(&self, prepared: Result<T, E>) -> Result<T, E> {
+        prepared.inspect_err(|error| self.failed(&error.to_string()))
+    }
+
+    /// Tells that the work is over, whoever still holds a clone: a body that a registry does not read any more, say, which
+    /// goes only with its connection.
+    pub fn end(&self) {
+        if let Some(listener) = &self.listener {
+            listener.end();
+        }
     }
 
     /// The reporter of one layer.

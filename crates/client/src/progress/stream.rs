@@ -62,16 +62,22 @@ impl Sender {
 impl Progress for Sender {
     fn event(&self, event: &Event) {
         self.change(|state| {
-            if !state.abandoned {
+            if !state.abandoned && !state.ended {
                 state.queue.push(event.clone());
             }
+            // What a part that was given up tells later is of no interest to anybody.
+            state.ended |= matches!(event, Event::Finished { .. } | Event::Failed { .. });
         });
+    }
+
+    fn end(&self) {
+        self.change(|state| state.ended = true);
     }
 }
 
 impl Drop for Sender {
     fn drop(&mut self) {
-        self.change(|state| state.ended = true);
+        self.end();
     }
 }
 
@@ -138,6 +144,24 @@ mod tests {
         assert_eq!(events.next().await, Some(Event::Exists { layer: 1 }));
         assert_eq!(events.next().await, None);
         transfer.await.unwrap();
+    }
+
+    /// A body that is under way holds its meter for as long as its connection stands.
+    #[test]
+    fn a_stream_ends_with_its_transfer_whoever_holds_a_reporter() {
+        let (reporter, mut events) = Reporter::stream();
+        let held = reporter.layer(0).uploading(0, None);
+        reporter.failed("no");
+        held.set(7);
+        let told: Vec<_> = std::iter::from_fn(|| events.blocking_next()).collect();
+        assert_eq!(told.last(), Some(&Event::Failed { reason: "no".into() }), "{told:?}");
+        let (reporter, mut events) = Reporter::stream();
+        let held = reporter.clone();
+        reporter.layer(0).exists();
+        reporter.end();
+        held.layer(1).exists();
+        let told: Vec<_> = std::iter::from_fn(|| events.blocking_next()).collect();
+        assert_eq!(told, [Event::Exists { layer: 0 }]);
     }
 
     #[test]

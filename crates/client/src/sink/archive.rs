@@ -58,8 +58,28 @@ pub(crate) fn archive(
         let tail = padding(layer.size);
         Ok::<_, io::Error>(once(head.into()).chain(content).chain(once(tail.into())))
     }));
-    let end = once(Bytes::from(vec![0; 2 * BLOCK]));
+    let end = once(archive_end());
     Ok(once(head.freeze()).chain(layers.try_flatten()).chain(end).boxed())
+}
+
+/// What stands before and behind a file of an archive.
+pub(crate) fn archive_file(path: &str, size: u64) -> io::Result<(Bytes, Bytes)> {
+    Ok((header(path, size)?.into(), padding(size).into()))
+}
+
+/// A name for another file of an archive, both seen from its root.
+pub(crate) fn archive_link(path: &str, target: &str) -> io::Result<Bytes> {
+    let up = "../".repeat(path.matches('/').count());
+    let mut header = tar::Header::from_byte_slice(&header(path, 0)?).clone();
+    header.set_entry_type(tar::EntryType::Symlink);
+    header.set_link_name(format!("{up}{target}"))?;
+    header.set_cksum();
+    Ok(Bytes::copy_from_slice(header.as_bytes()))
+}
+
+/// The end of an archive.
+pub(crate) fn archive_end() -> Bytes {
+    Bytes::from(vec![0; 2 * BLOCK])
 }
 
 fn once(bytes: Bytes) -> BoxStream<'static, io::Result<Bytes>> {

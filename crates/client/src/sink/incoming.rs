@@ -6,7 +6,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,7 @@ use tokio::runtime::Handle;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::block::{ALIGNMENT, BLOCK_BYTES, Block};
+use super::lock::{Lock, is_at};
 
 /// What goes through the page cache after all is brought on the disk's way whenever so many bytes have gathered, so that the
 /// last sync is short.
@@ -26,12 +27,16 @@ const SYNC_EVERY: u64 = 8 * 1024 * 1024;
 /// say, that syncs each.
 const SLOW: Duration = Duration::from_millis(20);
 
+/// How often a file is looked for again that another pull has just put in its place.
+const TRIES: usize = 8;
+
 /// A blob that is being written.
 pub(crate) struct Incoming {
+    /// Before the file: what is to go, goes while the lock is held.
+    partial: Partial,
     file: Arc<File>,
     /// Whether whole blocks go past the page cache.
     direct: bool,
-    partial: Partial,
     place: PathBuf,
     digest: Digest,
     hasher: Hasher,
@@ -61,25 +66,21 @@ impl Drop for Partial {
 impl Incoming {
     /// Begins behind what an earlier pull that was interrupted has left, as far as that can be gone on with.
     pub(super) fn begin(place: PathBuf, digest: &Digest) -> io::Result<Self> {
+        Self::begin_with(place, digest, Lock::of)
+    }
+
+    fn begin_with(place: PathBuf, digest: &Digest, lock: impl Fn(&File) -> Lock) -> io::Result<Self> {
         if let Some(parent) = place.parent() {
             fs::create_dir_all(parent)?;
         }
-        let mut partial = place.with_extension("partial");
-        // What lies there may be a link that somebody has laid out: it is not written through.
-        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-        let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
-        let open = |path: &PathBuf| {
-            let mut options = OpenOptions::new();
-            options.read(true).write(true).create(true).truncate(false).custom_flags(flags).open(path)
-        };
-        let mut file = open(&partial)?;
-        let known = file.try_lock().is_ok();
-        if !known {
-            // Another pull is at it: this one goes its own way.
-            partial = place.with_extension(format!("partial.{:x}", fastrand::u64(..)));
-            file = open(&partial)?;
-            file.try_lock()?;
-        }
+        let (file, partial, known) =
+            if let Some((file, partial)) = locked(place.with_extension("partial"), lock)? {
+                (file, partial, true)
+            } else {
+                // Another pull may be at it: this one goes its own way.
+                let partial = place.with_extension(format!("partial.{:x}", fastrand::u64(..)));
+                (open(&partial)?, partial, false)
+            };
         let length = file.metadata()?.len();
         let size = length - length % ALIGNMENT as u64;
         if size < length {
@@ -89,7 +90,7 @@ impl Incoming {
         let partial = Partial { path: partial, kept: known && size > 0, known };
         let direct = fcntl_setfl(&file, OFlags::DIRECT).is_ok();
         let (file, digest) = (Arc::new(file), *digest);
-        Ok(Self { file, direct, partial, place, digest, hasher, size, unsynced: 0, syncing: None })
+        Ok(Self { partial, file, direct, place, digest, hasher, size, unsynced: 0, syncing: None })
     }
 
     /// How many bytes are here.
@@ -179,6 +180,29 @@ impl Incoming {
     pub(crate) fn discard(mut self) {
         self.partial.kept = false;
     }
+}
+
+/// A file that nobody else writes to, and its path; `None` if somebody else does, or may.
+fn locked(path: PathBuf, lock: impl Fn(&File) -> Lock) -> io::Result<Option<(File, PathBuf)>> {
+    for _ in 0..TRIES {
+        let file = open(&path)?;
+        if lock(&file) != Lock::Held {
+            return Ok(None);
+        }
+        // The pull that had it may have put it in its place in between: then it is a blob, and not to be touched.
+        if is_at(&file, &path)? {
+            return Ok(Some((file, path)));
+        }
+    }
+    Ok(None)
+}
+
+/// A file to be written, which may have a beginning already.
+fn open(path: &Path) -> io::Result<File> {
+    // What lies there may be a link that somebody has laid out: it is not written through.
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).custom_flags(flags).open(path)
 }
 
 /// The hash of so many bytes of a file.
@@ -294,6 +318,43 @@ mod tests {
         .await
         .unwrap();
         finish(write(incoming, shelf.content.clone()).await).await.unwrap();
+        assert!(fs::read(shelf.place()).unwrap() == shelf.content);
+    }
+
+    /// Another pull opens the file just before the one that has it puts it in its place, and is asked for its lock then.
+    #[tokio::test]
+    async fn a_blob_that_came_meanwhile_is_not_touched() {
+        let shelf = Shelf::new(tempfile::tempdir().unwrap());
+        let incoming = write(shelf.begin(), shelf.content.clone()).await;
+        let first = std::sync::Mutex::new(Some(incoming));
+        let (place, digest, runtime) = (shelf.place(), shelf.digest, Handle::current());
+        let other = spawn_blocking(move || {
+            let lock = |file: &File| {
+                if let Some(incoming) = first.lock().unwrap().take() {
+                    // As in the other thread, which waits for nothing here.
+                    runtime.block_on(finish(incoming)).unwrap();
+                }
+                Lock::of(file)
+            };
+            Incoming::begin_with(place, &digest, lock).unwrap()
+        });
+        let other = other.await.unwrap();
+        assert_eq!(other.size(), 0, "it went on with the blob itself");
+        assert!(fs::read(shelf.place()).unwrap() == shelf.content);
+        drop(other);
+        assert_eq!(shelf.files(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_file_system_without_locks_is_written_to_all_the_same() {
+        let shelf = Shelf::new(tempfile::tempdir().unwrap());
+        let begin = || Incoming::begin_with(shelf.place(), &shelf.digest, |_| Lock::Unsupported).unwrap();
+        // Nobody knows of the other one, so none goes on with what another may be at.
+        let (one, other) = (begin(), begin());
+        let one = write(one, shelf.content.clone()).await;
+        assert_eq!(other.size(), 0);
+        finish(write(other, shelf.content.clone()).await).await.unwrap();
+        finish(one).await.unwrap();
         assert!(fs::read(shelf.place()).unwrap() == shelf.content);
     }
 

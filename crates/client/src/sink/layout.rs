@@ -1,17 +1,24 @@
 //! Writing an OCI image layout (image specification, "Image Layout").
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use hythe_oci::Digest;
+use rustix::fs::OFlags;
 use serde_json::{Value, json};
 
 use super::incoming::Incoming;
+use super::lock::{Lock, is_at};
 use crate::source::{DOCUMENT_BYTES, Document, blob_path};
 
 /// The annotation by which an entry of `index.json` has a name.
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
+
+/// How long another pull may take to list its image: far longer than any does.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A layout that is being written.
 #[derive(Clone, Debug)]
@@ -54,8 +61,11 @@ impl LayoutFolder {
         replace(&place, &document.bytes)
     }
 
-    /// Lists an image in `index.json`, under a name if it has one; whatever had the name loses it.
+    /// Lists an image in `index.json`, under a name if it has one; whatever had the name loses it. An image that has a name
+    /// there already needs none to be listed. It waits for other pulls that do the same.
     pub(crate) fn list(&self, document: &Document, name: Option<&str>) -> io::Result<()> {
+        // Between reading and writing, another pull would be forgotten.
+        let _alone = self.locked()?;
         let path = self.folder.join("index.json");
         let mut index = match File::open(&path) {
             Ok(file) => {
@@ -78,9 +88,13 @@ impl LayoutFolder {
                 .map(str::to_owned)
         };
         let digest = document.digest.to_string();
-        entries.retain(|entry| match name {
-            Some(name) => named(entry).as_deref() != Some(name),
-            None => entry["digest"] != digest.as_str(),
+        let is_it = |entry: &Value| entry["digest"] == digest.as_str();
+        if name.is_none() && entries.iter().any(|entry| is_it(entry) && named(entry).is_some()) {
+            return Ok(());
+        }
+        entries.retain(|entry| match named(entry) {
+            Some(other) => name != Some(other.as_str()),
+            None => !is_it(entry),
         });
         let mut entry = json!({
             "mediaType": document.media_type.as_str(), "digest": digest, "size": document.bytes.len(),
@@ -91,6 +105,35 @@ impl LayoutFolder {
         entries.push(entry);
         replace(&path, &serde_json::to_vec(&index)?)
     }
+
+    /// The layout's mark, locked until it is closed; nothing where there are no locks, or it may not be opened.
+    fn locked(&self) -> io::Result<Option<File>> {
+        let mark = self.folder.join("oci-layout");
+        let begun = Instant::now();
+        loop {
+            // Some file systems lock only what may be written.
+            let Ok(file) = open_mark(&mark, true).or_else(|_| open_mark(&mark, false)) else {
+                return Ok(None);
+            };
+            match Lock::of(&file) {
+                // Of two who make the layout at once, one replaces the mark of the other.
+                Lock::Held if is_at(&file, &mark)? => return Ok(Some(file)),
+                Lock::Held => {}
+                Lock::Unsupported => return Ok(None),
+                Lock::Elsewhere if begun.elapsed() > PATIENCE => {
+                    return Err(io::Error::other("another program keeps its oci-layout locked"));
+                }
+                Lock::Elsewhere => std::thread::sleep(Duration::from_millis(5)),
+            }
+        }
+    }
+}
+
+/// The layout's mark, unless it is a link that somebody has laid out.
+fn open_mark(path: &Path, write: bool) -> io::Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
+    OpenOptions::new().read(true).write(write).custom_flags(flags).open(path)
 }
 
 /// A file written beside and renamed: whole, or as it was.
@@ -133,5 +176,42 @@ mod tests {
         assert_eq!(read.choose(Some("v1")).unwrap().digest, two.digest);
         assert_eq!(read.choose(Some("v2")).unwrap().digest, two.digest);
         assert!(read.choose(Some("v3")).is_err() && read.choose(None).is_err());
+    }
+
+    #[test]
+    fn an_image_keeps_its_names_when_it_is_listed_without_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = LayoutFolder::open(folder.path()).unwrap();
+        let one = document(b"{\"schemaVersion\":2,\"manifests\":[]}");
+        layout.document(&one).unwrap();
+        for name in [None, Some("v1"), None, Some("v2"), None] {
+            layout.list(&one, name).unwrap();
+        }
+        let index: Value =
+            serde_json::from_slice(&fs::read(folder.path().join("index.json")).unwrap()).unwrap();
+        let named = |entry: &Value| entry["annotations"][REF_NAME].as_str().map(str::to_owned);
+        let names: Vec<_> = index["manifests"].as_array().unwrap().iter().map(named).collect();
+        assert_eq!(names, [Some("v1".to_owned()), Some("v2".to_owned())]);
+    }
+
+    #[test]
+    fn pulls_at_once_forget_none_of_each_other() {
+        let folder = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            for thread in 0..8 {
+                let folder = folder.path();
+                scope.spawn(move || {
+                    // Each makes the layout as well.
+                    let layout = LayoutFolder::open(folder).unwrap();
+                    let one = document(b"{\"schemaVersion\":2,\"manifests\":[]}");
+                    for at in 0..10 {
+                        layout.list(&one, Some(&format!("v{thread}-{at}"))).unwrap();
+                    }
+                });
+            }
+        });
+        let index: Value =
+            serde_json::from_slice(&fs::read(folder.path().join("index.json")).unwrap()).unwrap();
+        assert_eq!(index["manifests"].as_array().unwrap().len(), 80);
     }
 }

@@ -7,8 +7,9 @@ mod archive;
 mod block;
 mod incoming;
 mod layout;
+mod lock;
 
-pub(crate) use archive::{Part, archive};
+pub(crate) use archive::{Part, archive, archive_end, archive_file, archive_link};
 pub(crate) use block::Block;
 pub(crate) use incoming::Incoming;
 pub(crate) use layout::LayoutFolder;

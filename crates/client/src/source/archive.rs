@@ -99,6 +99,11 @@ impl ArchiveIndex {
         verified(digest, self.document(&blob_path(digest)).ok_or_else(absent)?.clone())
     }
 
+    /// Whether a small file of this digest is there, by its name.
+    pub(crate) fn has(&self, digest: &Digest) -> bool {
+        self.document(&blob_path(digest)).is_some()
+    }
+
     /// The image of this name, or the only one. An OCI layout is preferred where it is complete in itself: `has` says
     /// whether a manifest's blobs came by as they are named.
     pub(crate) fn choose(
@@ -190,7 +195,7 @@ pub(crate) fn refused(problem: String) -> SourceError {
 }
 
 /// Whether two names of images are the same one, however much of them is written.
-fn same(one: &str, other: &str) -> bool {
+pub(crate) fn same(one: &str, other: &str) -> bool {
     match (ImageReference::parse(one), ImageReference::parse(other)) {
         (Ok(one), Ok(other)) => {
             one.repository() == other.repository()

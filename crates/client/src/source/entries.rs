@@ -59,6 +59,11 @@ impl Body {
         self.first.as_ref().is_some_and(|first| first.starts_with(magic))
     }
 
+    /// Whether it looks like a tar, as every uncompressed layer of an image does.
+    pub(crate) fn is_tar(&self) -> bool {
+        self.first.as_ref().and_then(|first| first.get(257..262)) == Some(b"ustar")
+    }
+
     pub(crate) fn into_stream(mut self) -> BoxStream<'static, io::Result<Bytes>> {
         let first = stream::iter(self.first.map(Ok));
         let rest = stream::poll_fn(move |context| self.pieces.poll_recv(context));

@@ -15,7 +15,7 @@ mod paths;
 mod platform;
 mod tar_split;
 
-pub(crate) use archive::{ArchiveImage, ArchiveIndex, refused};
+pub(crate) use archive::{ArchiveImage, ArchiveIndex, refused, same};
 pub(crate) use docker_store::{DockerStore, StoredImage};
 pub(crate) use entries::{Body, Entries, Entry};
 pub use error::SourceError;

@@ -9,6 +9,7 @@ use hythe_remote::Expected;
 use serde_json::json;
 
 use super::parts::Parts;
+use super::pull::Held;
 use super::push_layout::push_document;
 use super::target::{PushOptions, Pushed, Tally};
 use super::{PullOptions, Target, TransferError};
@@ -96,7 +97,9 @@ impl Target {
         } else {
             self.remote.pull_manifest(&self.repository, reference).await?.into()
         };
-        let (mut documents, mut blobs) = self.gather(&root).await?;
+        // One measure for all of it: whoever refers to an image may be anybody.
+        let mut held = Held::default();
+        let (mut documents, mut blobs) = self.gather_within(&root, &mut held).await?;
         documents.reverse();
         let mut referrers = HashMap::<Digest, Vec<Document>>::new();
         if options.referrers {
@@ -117,7 +120,7 @@ impl Target {
                     let reference = Reference::Digest(found.digest);
                     let document: Document =
                         self.remote.pull_manifest(&self.repository, &reference).await?.into();
-                    let (below, more) = self.gather(&document).await?;
+                    let (below, more) = self.gather_within(&document, &mut held).await?;
                     documents.extend(below.into_iter().rev());
                     blobs.extend(more);
                     open.push(document.digest);

@@ -5,6 +5,7 @@
 //! that is dropped in the middle leaves only what the next one goes on with.
 
 mod announcement;
+mod archived;
 mod asked;
 mod blob;
 mod commit;
@@ -24,6 +25,7 @@ mod push_layout;
 mod push_stored;
 mod pushing;
 mod reading;
+mod renamed;
 mod status;
 mod streamed;
 mod target;
@@ -36,11 +38,12 @@ pub(crate) use push_layout::{chosen, parse};
 pub use asked::{ImageSize, PlatformSize};
 pub use copy::CopyOptions;
 pub use error::TransferError;
-pub use layout_archive::archive_of_layout;
+pub use layout_archive::{archive_of_layout, preview_archive_of_layout};
 pub use memory::Memory;
 pub use preview::Preview;
 pub use pull::{PullOptions, Pulled};
 pub use reading::{archive_from, archive_in_file};
+pub use renamed::archive_called;
 pub use target::{PushOptions, Pushed, Target};
 
 /// Small requests that are under way at once.

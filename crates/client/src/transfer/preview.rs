@@ -7,12 +7,13 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use hythe_oci::{Algorithm, Digest, ManifestKind, Reference};
+use hythe_oci::{Algorithm, Descriptor, Digest, Reference};
 use hythe_remote::RemoteError;
 use serde::Serialize;
 
-use super::push_archive::{GZIP, ZSTD};
-use super::push_layout::{chosen, chosen_whole, parse};
+use super::archived::{blobs, documents, too_late};
+use super::push_archive::{GZIP, Source, ZSTD, digest_of};
+use super::push_layout::{chosen_whole, parse};
 use super::target::PushOptions;
 use super::{CopyOptions, PullOptions, Target, TransferError};
 use crate::engine::{Archive, Engine, EngineImage};
@@ -136,9 +137,31 @@ impl Target {
         name: Option<&str>,
         options: &PushOptions,
     ) -> Result<Preview, TransferError> {
+        self.preview_archive(archive.into(), name, options).await
+    }
+
+    /// The same for an archive in a file: see [`Target::push_archive_file`].
+    ///
+    /// # Errors
+    /// The file cannot be read, or the registry refused.
+    pub async fn preview_push_archive_file(
+        &self,
+        file: &Path,
+        name: Option<&str>,
+        options: &PushOptions,
+    ) -> Result<Preview, TransferError> {
+        self.preview_archive(Source::in_file(file)?, name, options).await
+    }
+
+    async fn preview_archive(
+        &self,
+        Source { archive, file }: Source<'_>,
+        name: Option<&str>,
+        options: &PushOptions,
+    ) -> Result<Preview, TransferError> {
         let options = &self.settled(options).await;
         let mut index = ArchiveIndex::default();
-        // Of each large file its size, and whether it is compressed.
+        // Of each large file its size, and whether it is sent as it is.
         let mut large: HashMap<String, (u64, bool)> = HashMap::new();
         let mut entries = Entries::read(archive);
         while let Some(entry) = entries.next().await.map_err(SourceError::Stream)? {
@@ -147,7 +170,8 @@ impl Target {
                 Entry::Link(path, target) => index.note_link(path, target)?,
                 Entry::Large(path, size, body) => {
                     let packed = body.begins_with(GZIP) || body.begins_with(ZSTD);
-                    large.insert(path, (size, packed));
+                    let as_is = packed || digest_of(&path).is_some() && !body.is_tar();
+                    large.insert(path, (size, as_is));
                 }
             }
         }
@@ -157,31 +181,31 @@ impl Target {
                 .document(path)
                 .map(|small| (small.len() as u64, small.starts_with(GZIP) || small.starts_with(ZSTD))),
         };
-        let complete = |document: &Document| {
-            let packed = |digest: &Digest| found(&blob_path(digest)).is_some_and(|(_, packed)| packed);
-            parse(document).is_ok_and(|manifest| manifest.layers.iter().all(|layer| packed(&layer.digest)))
+        let has = |digest: &Digest| found(&blob_path(digest)).is_some();
+        let platform = options.platform.as_ref();
+        let complete = |root: &Document| {
+            let as_named =
+                |layer: &Descriptor| found(&blob_path(&layer.digest)).is_some_and(|(_, as_is)| as_is);
+            documents(&index, root.clone(), platform, &has).is_ok_and(|documents| {
+                documents.iter().all(|document| {
+                    parse(document).is_ok_and(|manifest| manifest.layers.iter().all(as_named))
+                })
+            })
         };
         match index.choose(name, complete)? {
             ArchiveImage::Oci(root) => {
-                let mut documents = vec![root];
-                let manifest = parse(&documents[0])?;
-                if manifest.kind == ManifestKind::Index {
-                    let children = match &options.platform {
-                        Some(platform) => vec![chosen(platform, &manifest)?],
-                        None => manifest.children.iter().collect(),
-                    };
-                    for child in children {
-                        let Some(media_type) = child.essence() else { continue };
-                        let bytes = index.blob(&child.digest)?;
-                        documents.push(Document { digest: child.digest, media_type, bytes });
-                    }
-                }
-                let root = documents[usize::from(options.platform.is_some() && documents.len() > 1)].digest;
-                let mut blobs = Vec::new();
+                let documents = documents(&index, root, platform, &has)?;
+                let mut named = Vec::new();
                 for document in &documents {
-                    blobs.extend(parse(document)?.required_blobs().map(|blob| (blob.digest, blob.size)));
+                    named.extend(blobs(&parse(document)?).map(|blob| (blob.digest, blob.size)));
                 }
-                self.counted(Some(root), blobs).await
+                let packed = |digest: &Digest| large.get(&blob_path(digest)).is_some_and(|(_, as_is)| !as_is);
+                if file.is_none()
+                    && let Some((digest, _)) = named.iter().find(|(digest, _)| packed(digest))
+                {
+                    return Err(too_late(digest).into());
+                }
+                self.counted(documents.last().map(|root| root.digest), named).await
             }
             ArchiveImage::Docker(image) => {
                 let config = Digest::of(Algorithm::Sha256, &image.config);

@@ -84,9 +84,22 @@ impl Target {
 
     /// The image as an archive that docker, podman, containerd and skopeo load, and the digest of its manifest.
     ///
+    /// Whoever takes the archive to where it belongs tells the end, [`Event::Finished`] or [`Event::Failed`]: nobody else
+    /// knows when it is there.
+    ///
     /// # Errors
     /// See [`TransferError`]; what goes wrong later ends the stream.
     pub async fn pull_archive(
+        &self,
+        reference: &Reference,
+        name: Option<&str>,
+        options: &PullOptions,
+        reporter: &Reporter,
+    ) -> Result<(Digest, BoxStream<'static, io::Result<Bytes>>), TransferError> {
+        reporter.begun(self.archive_of(reference, name, options, reporter).await)
+    }
+
+    async fn archive_of(
         &self,
         reference: &Reference,
         name: Option<&str>,
@@ -148,7 +161,7 @@ impl Target {
         options: &PullOptions,
         reporter: &Reporter,
     ) -> Result<Pulled, TransferError> {
-        let (digest, archive) = self.pull_archive(reference, Some(name), options, reporter).await?;
+        let (digest, archive) = self.archive_of(reference, Some(name), options, reporter).await?;
         let received = Arc::new(std::sync::atomic::AtomicBool::new(false));
         let end = {
             let (reporter, received) = (reporter.clone(), Arc::clone(&received));
@@ -187,8 +200,17 @@ impl Target {
         &self,
         root: &Document,
     ) -> Result<(Vec<Document>, Vec<Descriptor>), TransferError> {
+        self.gather_within(root, &mut Held::default()).await
+    }
+
+    /// The same, together with what is held already.
+    pub(super) async fn gather_within(
+        &self,
+        root: &Document,
+        held: &mut Held,
+    ) -> Result<(Vec<Document>, Vec<Descriptor>), TransferError> {
         let (mut documents, mut blobs) = (Vec::new(), Vec::new());
-        let mut held = root.bytes.len();
+        held.take(root)?;
         let mut met = std::collections::HashSet::from([root.digest]);
         let mut open = vec![root.clone()];
         while let Some(document) = open.pop() {
@@ -201,13 +223,7 @@ impl Target {
                     let reference = Reference::Digest(child.digest);
                     let pulled: Document =
                         self.remote.pull_manifest(&self.repository, &reference).await?.into();
-                    held += pulled.bytes.len();
-                    if documents.len() >= MOST_MANIFESTS || held > MOST_MANIFEST_BYTES {
-                        return Err(TransferError::Invalid(format!(
-                            "The image has more than {MOST_MANIFESTS} manifests, or more than \
-                             {MOST_MANIFEST_BYTES} bytes of them, and is not taken: name a part of it by its digest"
-                        )));
-                    }
+                    held.take(&pulled)?;
                     documents.push(pulled.clone());
                     open.push(pulled);
                 } else {
@@ -228,6 +244,28 @@ impl Target {
             Reference::Tag(tag) => format!("{}:{tag}", self.repository),
             Reference::Digest(digest) => format!("{}@{digest}", self.repository),
         }
+    }
+}
+
+/// The manifests that one transfer holds in memory, wherever it found them.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    manifests: usize,
+    bytes: usize,
+}
+
+impl Held {
+    /// Counts one more.
+    fn take(&mut self, document: &Document) -> Result<(), TransferError> {
+        self.manifests += 1;
+        self.bytes += document.bytes.len();
+        if self.manifests > MOST_MANIFESTS + 1 || self.bytes > MOST_MANIFEST_BYTES {
+            return Err(TransferError::Invalid(format!(
+                "The image has more than {MOST_MANIFESTS} manifests, or more than {MOST_MANIFEST_BYTES} bytes of them, \
+                 what refers to it included, and is not taken: name a part of it by its digest"
+            )));
+        }
+        Ok(())
     }
 }
 

@@ -9,7 +9,7 @@ use futures_util::stream::BoxStream;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use hythe_oci::{Descriptor, Digest, Reference};
 use hythe_remote::RemoteError;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::parts::{CONNECTIONS, Parts};
@@ -18,6 +18,12 @@ use super::{Target, TransferError};
 use crate::progress::{Event, Layer, LayerReporter, Plan, Reporter, TransferKind};
 use crate::sink::{Block, Incoming, LayoutFolder};
 use crate::spare::Spare;
+
+/// The most blobs of all pulls of this process that are written at once: each keeps a thread that waits for others, of
+/// which a runtime has 512 unless it is told otherwise.
+const MOST_WRITTEN: usize = 64;
+
+static WRITING: Semaphore = Semaphore::const_new(MOST_WRITTEN);
 
 pub(super) async fn pull(
     target: &Target,
@@ -62,8 +68,9 @@ pub(super) async fn pull(
     for document in documents.iter().chain([&root]) {
         layout.document(document).map_err(write)?;
     }
-    layout.list(&root, name).map_err(write)?;
-    Ok(Pulled { digest: root.digest, skipped, received })
+    let (digest, name) = (root.digest, name.map(str::to_owned));
+    joined(spawn_blocking(move || layout.list(&root, name.as_deref()))).await.map_err(write)?;
+    Ok(Pulled { digest, skipped, received })
 }
 
 /// A blob that is written beside its place.
@@ -87,6 +94,8 @@ async fn received(
         told.exists();
         return Ok(None);
     }
+    // It is never closed.
+    let _turn = WRITING.acquire().await.ok();
     let (folder, digest) = (layout.clone(), blob.digest);
     let mut incoming = joined(spawn_blocking(move || folder.begin(&digest))).await.map_err(&write)?;
     if incoming.size() > blob.size {

@@ -1,18 +1,21 @@
 //! Pushing from an archive that comes as a stream: layers are compressed and sent while they are read, in the order in
 //! which they come; which image they belong to is known at the end.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
+use std::path::Path;
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use hythe_oci::{Algorithm, Digest, Hasher, ManifestKind, Reference, Tag, media_type};
+use hythe_oci::{Algorithm, Descriptor, Digest, Hasher, Reference, Tag, media_type};
 use hythe_remote::{Expected, chunks};
 
+use super::archived::{blobs, documents, too_late};
 use super::held::Held;
 use super::memory::KnownBlob;
-use super::push_layout::{chosen, parse, push_document};
+use super::push_layout::{parse, push_document};
 use super::pushing::{Pushing, cut};
+use super::reading::archive_in_file;
 use super::target::{PushOptions, Pushed};
 use super::written::NamedLayer;
 use super::{Target, TransferError};
@@ -42,11 +45,34 @@ struct Push<'a> {
     index: ArchiveIndex,
     /// By the path in the archive.
     placed: HashMap<String, Placed>,
+    /// The file that the archive lies in, if it can be read again.
+    file: Option<&'a Path>,
+}
+
+/// An archive and where it comes from.
+pub(super) struct Source<'a> {
+    pub(super) archive: Archive,
+    /// The file that it lies in, if it can be read again.
+    pub(super) file: Option<&'a Path>,
+}
+
+impl<'a> Source<'a> {
+    /// The archive in a file, or in what is called like one: a pipe is read once.
+    pub(super) fn in_file(path: &'a Path) -> Result<Self, TransferError> {
+        let archive = archive_in_file(path)?;
+        Ok(Self { archive, file: path.is_file().then_some(path) })
+    }
+}
+
+impl From<Archive> for Source<'_> {
+    fn from(archive: Archive) -> Self {
+        Self { archive, file: None }
+    }
 }
 
 pub(super) async fn push(
     target: &Target,
-    archive: Archive,
+    source: Source<'_>,
     name: Option<&str>,
     tag: Option<&Tag>,
     options: &PushOptions,
@@ -54,19 +80,19 @@ pub(super) async fn push(
 ) -> Result<Pushed, TransferError> {
     let plan = Plan::new(TransferKind::Push, "archive".to_owned(), target.named(tag), Vec::new());
     reporter.tell(|| Event::Plan(plan));
-    push_stream(target, archive, name, tag, options, reporter).await
+    push_stream(target, source, name, tag, options, reporter).await
 }
 
 pub(super) async fn push_stream(
     target: &Target,
-    archive: Archive,
+    Source { archive, file }: Source<'_>,
     name: Option<&str>,
     tag: Option<&Tag>,
     options: &PushOptions,
     reporter: &Reporter,
 ) -> Result<Pushed, TransferError> {
     let pushing = Pushing::new(target, options, reporter);
-    let mut push = Push { pushing, index: ArchiveIndex::default(), placed: HashMap::new() };
+    let mut push = Push { pushing, index: ArchiveIndex::default(), placed: HashMap::new(), file };
     let mut entries = Entries::read(archive);
     while let Some(entry) = entries.next().await.map_err(SourceError::Stream)? {
         match entry {
@@ -94,9 +120,14 @@ impl Push<'_> {
         let named = digest_of(&path);
         let placed = match (as_is, named) {
             (Some(media_type), Some(digest)) => {
-                self.bring_as_is(media_type, Expected { digest, size }, body).await?
+                Some(self.bring_as_is(media_type, Expected { digest, size }, body).await?)
             }
             (Some(media_type), None) => self.send_as_is(media_type, size, body).await?,
+            // What is no tar is no layer of a container: another program's content, which is stored as it is.
+            (None, Some(digest)) if !body.is_tar() => {
+                let placed = self.bring_as_is(media_type::OCI_LAYER, Expected { digest, size }, body).await?;
+                Some(Placed { diff_id: Some(digest), ..placed })
+            }
             // docker names an uncompressed layer by its content, or by a path that says the same.
             (None, diff_id) => self.pack(&path, diff_id, size, body).await?,
         };
@@ -111,20 +142,20 @@ impl Push<'_> {
         Ok(())
     }
 
-    /// A compressed blob whose digest is its name.
+    /// A blob whose digest is its name.
     async fn bring_as_is(
         &mut self,
         media_type: &'static str,
         blob: Expected,
         body: Body,
-    ) -> Result<Option<Placed>, TransferError> {
+    ) -> Result<Placed, TransferError> {
         let layer = self.pushing.layer(Some(blob.digest), None, Some(blob.size));
         let body = Held::new(body.into_stream());
         let Pushing { target, options, .. } = self.pushing;
         let brought = target.bring(blob, |offset| body.from(offset), options, &layer).await?;
         self.pushing.tally.count(brought);
         let blob = NamedLayer { media_type, digest: blob.digest, size: blob.size };
-        Ok(Some(Placed { diff_id: None, blob }))
+        Ok(Placed { diff_id: None, blob })
     }
 
     /// A compressed layer of unknown digest.
@@ -175,18 +206,21 @@ impl Push<'_> {
     }
 
     async fn finish(mut self, name: Option<&str>, tag: Option<&Tag>) -> Result<Pushed, TransferError> {
-        let complete = |document: &Document| {
-            parse(document).is_ok_and(|manifest| {
-                manifest.layers.iter().all(|layer| {
-                    let path = blob_path(&layer.digest);
-                    // An uncompressed layer was packed: it is not there under this digest.
-                    match self.placed.get(&path) {
-                        Some(placed) => placed.blob.digest == layer.digest,
-                        None => self
-                            .index
-                            .document(&path)
-                            .is_some_and(|small| small.starts_with(GZIP) || small.starts_with(ZSTD)),
-                    }
+        let complete = |root: &Document| {
+            let as_named = |layer: &Descriptor| {
+                let path = blob_path(&layer.digest);
+                // An uncompressed layer was packed: it is not there under this digest.
+                match self.placed.get(&path) {
+                    Some(placed) => placed.blob.digest == layer.digest,
+                    None => self
+                        .index
+                        .document(&path)
+                        .is_some_and(|small| small.starts_with(GZIP) || small.starts_with(ZSTD)),
+                }
+            };
+            self.documents(root.clone()).is_ok_and(|documents| {
+                documents.iter().all(|document| {
+                    parse(document).is_ok_and(|manifest| manifest.layers.iter().all(as_named))
                 })
             })
         };
@@ -238,48 +272,64 @@ impl Push<'_> {
         Ok(placed)
     }
 
-    /// An OCI layout: what came by large is there; the small blobs and the manifests are brought now.
-    async fn finish_oci(mut self, root: Document, tag: Option<&Tag>) -> Result<Pushed, TransferError> {
-        let manifest = parse(&root)?;
-        let mut children = Vec::new();
-        let root = match (&self.pushing.options.platform, manifest.kind) {
-            (Some(platform), ManifestKind::Index) => self.child(chosen(platform, &manifest)?)?,
-            (None, ManifestKind::Index) => {
-                for child in &manifest.children {
-                    children.push(self.child(child)?);
-                }
-                root
-            }
-            _ => root,
-        };
-        for document in children.iter().chain([&root]) {
-            for blob in parse(document)?.required_blobs() {
-                if self.pushing.tally.met.insert(blob.digest)
-                    && !self.placed.contains_key(&blob_path(&blob.digest))
-                {
-                    let content = self.index.blob(&blob.digest)?;
-                    self.pushing.bring_whole(content).await?;
-                }
-            }
-        }
-        for child in &children {
-            push_document(self.pushing.target, child, &Reference::Digest(child.digest)).await?;
-        }
-        self.pushing.write(&root, tag).await
+    /// The manifests of an OCI layout that are pushed, the image last.
+    fn documents(&self, root: Document) -> Result<Vec<Document>, TransferError> {
+        let has = |digest: &Digest| self.placed.contains_key(&blob_path(digest)) || self.index.has(digest);
+        documents(&self.index, root, self.pushing.options.platform.as_ref(), &has)
     }
 
-    fn child(&self, child: &hythe_oci::Descriptor) -> Result<Document, SourceError> {
-        let untyped = || SourceError::Content {
-            digest: child.digest,
-            problem: "named without a media type".to_owned(),
+    /// An OCI layout: what came by large is there; the small blobs and the manifests are brought now.
+    async fn finish_oci(mut self, root: Document, tag: Option<&Tag>) -> Result<Pushed, TransferError> {
+        let documents = self.documents(root)?;
+        let mut packed = HashSet::new();
+        for document in &documents {
+            for blob in blobs(&parse(document)?) {
+                if !self.pushing.tally.met.insert(blob.digest) {
+                    continue;
+                }
+                match self.placed.get(&blob_path(&blob.digest)) {
+                    Some(placed) if placed.blob.digest == blob.digest => {}
+                    Some(_) => drop(packed.insert(blob.digest)),
+                    None => drop(self.pushing.bring_whole(self.index.blob(&blob.digest)?).await?),
+                }
+            }
+        }
+        self.bring_again(packed).await?;
+        let Some((root, parts)) = documents.split_last() else {
+            return Err(TransferError::Invalid("The archive names no manifest.".to_owned()));
         };
-        let media_type = child.essence().ok_or_else(untyped)?;
-        Ok(Document { digest: child.digest, media_type, bytes: self.index.blob(&child.digest)? })
+        for part in parts {
+            push_document(self.pushing.target, part, &Reference::Digest(part.digest)).await?;
+        }
+        self.pushing.write(root, tag).await
+    }
+
+    /// Brings blobs as they are that were packed when they came by: whose they are was not known yet.
+    async fn bring_again(&mut self, mut wanted: HashSet<Digest>) -> Result<(), TransferError> {
+        let Some(first) = wanted.iter().next().copied() else { return Ok(()) };
+        let file = self.file.ok_or_else(|| too_late(&first))?;
+        let mut entries = Entries::read(archive_in_file(file)?);
+        while !wanted.is_empty()
+            && let Some(entry) = entries.next().await.map_err(SourceError::Stream)?
+        {
+            if let Entry::Large(path, size, body) = entry
+                && let Some(digest) = digest_of(&path)
+                && wanted.remove(&digest)
+            {
+                self.bring_as_is(media_type::OCI_LAYER, Expected { digest, size }, body).await?;
+            }
+        }
+        match wanted.into_iter().next() {
+            Some(digest) => {
+                Err(SourceError::Content { digest, problem: "not in the archive any more".to_owned() }.into())
+            }
+            None => Ok(()),
+        }
     }
 }
 
 /// The digest by which a file of an OCI layout is named.
-fn digest_of(path: &str) -> Option<Digest> {
+pub(super) fn digest_of(path: &str) -> Option<Digest> {
     let (algorithm, hex) = path.strip_prefix("blobs/")?.split_once('/')?;
     format!("{algorithm}:{hex}").parse().ok()
 }

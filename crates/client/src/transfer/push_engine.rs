@@ -45,7 +45,7 @@ pub(super) async fn push(
     }
     let plan = Plan::new(TransferKind::Push, source, target.named(tag), Vec::new());
     reporter.tell(|| Event::Plan(plan));
-    push_stream(target, engine.export(name)?, Some(name), tag, options, reporter).await
+    push_stream(target, engine.export(name)?.into(), Some(name), tag, options, reporter).await
 }
 
 /// Pushes an image without reading it, if every layer of it is remembered and there, or can be mounted.

@@ -104,8 +104,10 @@ impl Target {
         options: &PushOptions,
         reporter: &Reporter,
     ) -> Result<Pushed, TransferError> {
-        let layout = Layout::open(folder)?;
-        let pushed = push_layout::push(self, &layout, name, tag, options, reporter);
+        let pushed = async {
+            let layout = Layout::open(folder)?;
+            push_layout::push(self, &layout, name, tag, options, reporter).await
+        };
         self.told(Box::pin(pushed), reporter).await
     }
 
@@ -123,7 +125,28 @@ impl Target {
     ) -> Result<Pushed, TransferError> {
         let pushed = async {
             let options = self.settled(options).await;
-            push_archive::push(self, archive, name, tag, &options, reporter).await
+            push_archive::push(self, archive.into(), name, tag, &options, reporter).await
+        };
+        self.told(Box::pin(pushed), reporter).await
+    }
+
+    /// The same from a file, which can be read again where a stream cannot: layers that an OCI layout holds uncompressed
+    /// are pushed as they are.
+    ///
+    /// # Errors
+    /// See [`TransferError`].
+    pub async fn push_archive_file(
+        &self,
+        file: &std::path::Path,
+        name: Option<&str>,
+        tag: Option<&Tag>,
+        options: &PushOptions,
+        reporter: &Reporter,
+    ) -> Result<Pushed, TransferError> {
+        let pushed = async {
+            let source = push_archive::Source::in_file(file)?;
+            let options = self.settled(options).await;
+            push_archive::push(self, source, name, tag, &options, reporter).await
         };
         self.told(Box::pin(pushed), reporter).await
     }

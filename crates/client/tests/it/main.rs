@@ -100,3 +100,4 @@ fn an_address_with_a_path_is_no_server() {
 
 mod spawned;
 mod tokens;
+mod waiting;

@@ -78,6 +78,8 @@ fn what_transfers_do() {
     spawned(async move { target().preview_push_layout(folder, None, &push()).await });
     spawned(async move { target().preview_push_engine(&some(), "app", &push()).await });
     spawned(async move { target().preview_push_archive(some(), None, &push()).await });
+    spawned(async move { target().push_archive_file(folder, None, None, &push(), &silent()).await });
+    spawned(async move { target().preview_push_archive_file(folder, None, &push()).await });
     spawned(async move { target().preview_commit(&some(), "web", &push()).await });
     spawned(async move { target().preview_pull(&some(), None, &pull()).await });
     spawned(async move { target().preview_copy(&some(), &some(), &some()).await });

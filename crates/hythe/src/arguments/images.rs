@@ -63,7 +63,7 @@ pub(crate) struct PushArguments {
     #[arg(long, value_name = "OS/ARCH")]
     pub(crate) platform: Option<Platform>,
     /// How many layers move at once.
-    #[arg(long, default_value = "4")]
+    #[arg(long, default_value = "4", value_parser = jobs)]
     pub(crate) jobs: NonZeroUsize,
     /// Have docker export the image even where its layers can be read from its own folder (as root).
     #[arg(long)]
@@ -89,7 +89,7 @@ pub(crate) struct PullArguments {
     #[arg(long, value_name = "OS/ARCH")]
     pub(crate) platform: Option<Platform>,
     /// How many layers move at once.
-    #[arg(long, default_value = "4")]
+    #[arg(long, default_value = "4", value_parser = jobs)]
     pub(crate) jobs: NonZeroUsize,
     /// Say what would be fetched and what is there already, and fetch nothing.
     #[arg(long)]
@@ -114,7 +114,7 @@ pub(crate) struct CopyArguments {
     #[arg(long)]
     pub(crate) no_referrers: bool,
     /// How many layers move at once.
-    #[arg(long, default_value = "4")]
+    #[arg(long, default_value = "4", value_parser = jobs)]
     pub(crate) jobs: NonZeroUsize,
     /// Say what would be sent and what is there already, and send nothing.
     #[arg(long)]
@@ -137,7 +137,7 @@ pub(crate) struct SaveArguments {
     #[arg(long, value_name = "OS/ARCH")]
     pub(crate) platform: Option<Platform>,
     /// How many layers move at once.
-    #[arg(long, default_value = "4")]
+    #[arg(long, default_value = "4", value_parser = jobs)]
     pub(crate) jobs: NonZeroUsize,
     /// Say what would be fetched and what is there already, and fetch nothing.
     #[arg(long)]
@@ -164,7 +164,7 @@ pub(crate) struct LoadArguments {
     #[arg(long, value_enum)]
     pub(crate) compression: Option<Packing>,
     /// How many layers move at once.
-    #[arg(long, default_value = "4")]
+    #[arg(long, default_value = "4", value_parser = jobs)]
     pub(crate) jobs: NonZeroUsize,
     /// Say what would be sent and what is there already, and send nothing.
     #[arg(long)]
@@ -196,7 +196,7 @@ pub(crate) struct CommitArguments {
     #[arg(long, value_enum)]
     pub(crate) compression: Option<Packing>,
     /// How many layers move at once.
-    #[arg(long, default_value = "4")]
+    #[arg(long, default_value = "4", value_parser = jobs)]
     pub(crate) jobs: NonZeroUsize,
     /// Say what would be made, and make nothing.
     #[arg(long)]
@@ -386,6 +386,14 @@ fn glob(text: &str) -> Result<Glob, String> {
     Glob::new(text).map_err(|error| error.kind().to_string())
 }
 
+/// Each has a connection and threads of its own; more of them move nothing faster.
+const MOST_JOBS: usize = 64;
+
+fn jobs(text: &str) -> Result<NonZeroUsize, String> {
+    let number = text.parse::<NonZeroUsize>().ok().filter(|number| number.get() <= MOST_JOBS);
+    number.ok_or_else(|| format!("a number from 1 to {MOST_JOBS}"))
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
     let (number, unit) = match text.find(|c: char| !c.is_ascii_digit()) {
         Some(at) => text.split_at(at),
@@ -420,6 +428,14 @@ mod tests {
             assert_eq!(text.parse::<LocalSource>().unwrap(), place);
         }
         assert!("".parse::<LocalSource>().is_err());
+    }
+
+    #[test]
+    fn so_many_jobs_are_some_and_not_too_many() {
+        assert_eq!(["1", "64"].map(|text| jobs(text).unwrap().get()), [1, 64]);
+        for text in ["0", "65", "99999999999999999999", "-1", "x"] {
+            assert!(jobs(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -194,7 +194,13 @@ pub(crate) enum UserCommand {
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum RepositoryCommand {
     /// Create an empty repository, unless it is there already (a push makes one by itself).
-    Create(RepositoryArguments),
+    Create {
+        /// Say whether it would be made, and change nothing.
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        repository: RepositoryArguments,
+    },
     /// List a project's repositories.
     #[command(name = "ls", alias = "list")]
     List {
@@ -241,6 +247,9 @@ pub(crate) enum UploadCommand {
     Cancel {
         /// The upload's id, as the list shows it.
         id: UploadId,
+        /// Say what would be thrown away, and change nothing.
+        #[arg(long)]
+        dry_run: bool,
         #[command(flatten)]
         connection: Connection,
     },

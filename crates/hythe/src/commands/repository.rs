@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use hythe_api::{NewRepository, ProblemCode, Repository};
-use hythe_oci::Digest;
+use hythe_client::{Api, ApiError};
+use hythe_oci::{Digest, RepositoryName};
 use indicatif::DecimalBytes;
 use serde::Serialize;
 
@@ -19,6 +20,7 @@ struct Created {
     name: String,
     /// Nothing was done, for it was there.
     already_there: bool,
+    dry_run: bool,
 }
 
 /// What `repo rm --dry-run` says to programs.
@@ -36,23 +38,7 @@ struct Content<'a> {
 
 pub(super) async fn run(command: RepositoryCommand, printer: Printer) -> Result<(), Failure> {
     match command {
-        RepositoryCommand::Create(arguments) => {
-            let api = Session::open(&arguments.connection)?.api;
-            let wanted = NewRepository { name: arguments.name };
-            let already_there = match api.create_repository(&wanted).await {
-                Ok(_) => false,
-                // Whoever wants it there has it there.
-                Err(error) if error.code() == Some(ProblemCode::AlreadyExists) => true,
-                Err(error) => return Err(refused(error)),
-            };
-            let created = Created { name: wanted.name.to_string(), already_there };
-            let sentence = if already_there {
-                format!("The repository {} is already there", created.name)
-            } else {
-                format!("Created the empty repository {}", created.name)
-            };
-            printer.named(&created, [&created.name], &sentence)
-        }
+        RepositoryCommand::Create { dry_run, repository } => create(repository, dry_run, printer).await,
         RepositoryCommand::List { project, connection } => {
             let api = Session::open(&connection)?.api;
             let repositories: Vec<Repository> =
@@ -70,6 +56,39 @@ pub(super) async fn run(command: RepositoryCommand, printer: Printer) -> Result<
             delete(&repository, yes, dry_run, printer).await
         }
     }
+}
+
+/// Makes a repository, or looks whether it would be made.
+async fn create(repository: RepositoryArguments, dry_run: bool, printer: Printer) -> Result<(), Failure> {
+    let api = Session::open(&repository.connection)?.api;
+    let name = repository.name;
+    let already_there = if dry_run {
+        is_there(&api, &name).await.map_err(refused)?
+    } else {
+        match api.create_repository(&NewRepository { name: name.clone() }).await {
+            Ok(_) => false,
+            // Whoever wants it there has it there.
+            Err(error) if error.code() == Some(ProblemCode::AlreadyExists) => true,
+            Err(error) => return Err(refused(error)),
+        }
+    };
+    let sentence = match (already_there, dry_run) {
+        (true, _) => format!("The repository {name} is already there"),
+        (false, true) => format!("Would create the empty repository {name}"),
+        (false, false) => format!("Created the empty repository {name}"),
+    };
+    let created = Created { name: name.to_string(), already_there, dry_run };
+    printer.named(&created, [&created.name], &sentence)
+}
+
+async fn is_there(api: &Api, name: &RepositoryName) -> Result<bool, ApiError> {
+    let mut repositories = api.repositories(&name.project())?;
+    while let Some(repository) = repositories.next().await? {
+        if repository.name == *name {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Deletes a repository, or counts what would go.

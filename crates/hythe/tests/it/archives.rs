@@ -3,7 +3,7 @@
 use hythe_testbed::{Docker, Family, Hythe, Options, Packing, docker_archive, image, layout_tar, tools};
 
 use crate::images::layout;
-use crate::{admin_of, exits, json, text};
+use crate::{admin_of, exits, hythe, json, text};
 
 #[test]
 fn a_transfer_is_counted_before_it_is_made() {
@@ -48,6 +48,10 @@ fn a_transfer_is_counted_before_it_is_made() {
     let file = folder.with_extension("dry.tar");
     assert_eq!(figures(&dry(&["save", "lab/app:v1", text(&file)])), [3, all, 0, 0]);
     assert!(!file.exists());
+    let told = dry(&["save", &source, text(&file)]);
+    assert_eq!((&told["digest"], figures(&told)), (&image.manifest.digest().into(), [3, all, 0, 0]));
+    assert!(!file.exists(), "a file was written");
+    exits(admin.run(&["save", "oci:/no/such/folder", text(&file), "--dry-run"]), 1);
     assert_eq!(dry(&["tag", "lab/app:v1", "v2"])["dry_run"], true);
     exits(admin.run(&["digest", "lab/app:v2"]), 5);
 }
@@ -87,6 +91,9 @@ fn a_saved_image_is_loaded_by_everybody() {
     let expected =
         serde_json::json!({ "engine": "docker", "images": ["laid-out:v3"], "bytes": null, "dry_run": false });
     assert_eq!(told, expected);
+    let told = json(&local.run(&["load", text(&folder), "docker:dry:v1", "--dry-run", "-o", "json"]).ok());
+    let all: usize = image.blobs.iter().map(|blob| blob.bytes.len()).sum();
+    assert_eq!((&told["blobs"], &told["bytes"]), (&image.blobs.len().into(), &all.into()), "{told}");
     let told = json(&local.run(&["load", text(&file), "docker:", "--dry-run", "-o", "json"]).ok());
     assert_eq!(told["bytes"], std::fs::metadata(&file).unwrap().len());
     let id = image.blobs[0].digest();
@@ -96,6 +103,9 @@ fn a_saved_image_is_loaded_by_everybody() {
     }
     // And out of the engine again.
     let again = folder.with_extension("engine.tar");
+    let told = json(&local.run(&["save", "docker:renamed:v2", text(&again), "--dry-run", "-o", "json"]).ok());
+    assert_eq!((told["dry_run"].as_bool(), told["blobs"].as_u64()), (Some(true), Some(2)), "{told}");
+    assert!(told["bytes"].as_u64().unwrap() > 0 && !again.exists(), "{told}");
     local.run(&["save", "docker:renamed:v2", text(&again)]).ok();
     local.run(&["load", text(&again), "lab/engine:v1"]).ok();
     exits(local.run(&["save", "docker:no-such:v1", text(&again)]), 5);
@@ -112,6 +122,32 @@ fn a_saved_image_is_loaded_by_everybody() {
     let again = folder.with_extension("containerd.tar");
     contained.run(&["save", "containerd:contained:v4", text(&again)]).ok();
     contained.run(&["load", text(&again), "lab/contained:v1"]).ok().says(&image.manifest.digest());
+}
+
+#[test]
+fn an_archive_moves_no_name_but_the_one_asked_for() {
+    let Some(docker) = Docker::shared() else { return };
+    let (cli, local) = (docker.cli(), hythe().env("DOCKER_HOST", docker.host()));
+    let of = |seed: &str| image(Family::Docker, Packing::Plain, seed, "amd64");
+    let (own, theirs) = (of("names of ours"), of("names of theirs"));
+    let known = docker_archive(&own, "names-ours:v1");
+    cli.run(&["load", "--input", text(&known)]).ok();
+    // It says that it is ours.
+    let theirs_archive = docker_archive(&theirs, "names-ours:v1");
+    let asked = json(&local.run(&["load", text(&theirs_archive), "docker:names-asked", "-o", "json"]).ok());
+    assert_eq!(asked["images"], serde_json::json!(["names-asked:latest"]));
+    let id = |name: &str| cli.run(&["image", "inspect", "--format", "{{.Id}}", name]).ok().stdout;
+    assert_eq!(id("names-asked:latest").trim(), theirs.blobs[0].digest());
+    assert_eq!(id("names-ours:v1").trim(), own.blobs[0].digest());
+
+    // Of several, one is named.
+    let both = known.with_extension("both.tar");
+    cli.run(&["save", "--output", text(&both), "names-ours:v1", "names-asked:latest"]).ok();
+    exits(local.run(&["load", text(&both), "docker:names-one:v1"]), 1).says("archive:FILE:NAME");
+    exits(local.run(&["load", "oci-archive:/no/such/file", "docker:names-one:v1"]), 1);
+    let chosen = format!("archive:{}:names-ours:v1", text(&both));
+    local.run(&["load", &chosen, "docker:names-one:v1"]).ok().says("names-one:v1");
+    assert_eq!(id("names-one:v1").trim(), own.blobs[0].digest());
 }
 
 #[test]

@@ -64,6 +64,31 @@ fn an_image_goes_out_and_comes_back() {
 }
 
 #[test]
+fn a_copy_has_the_tag_that_was_read() {
+    let server = Hythe::start(Options::default());
+    let admin = admin_of(&server);
+    admin.run(&["project", "create", "lab"]).ok();
+    let (image, folder) = layout("copied names");
+    let digest = image.manifest.digest();
+    for tag in ["latest", "v1"] {
+        admin.run(&["push", &format!("oci:{}", text(&folder)), &format!("lab/app:{tag}")]).ok();
+    }
+    let by_digest = format!("lab/app@{digest}");
+    for (from, to, tags) in [
+        ("lab/app", "lab/bare", &["latest"][..]),
+        ("lab/app:v1", "lab/from", &["v1"]),
+        ("lab/app", "lab/to:v2", &["v2"]),
+        (by_digest.as_str(), "lab/digest", &[]),
+    ] {
+        let told = json(&admin.run(&["copy", from, to, "--output", "json"]).ok());
+        assert_eq!((&told["digest"], told["tag"].as_str()), (&digest.clone().into(), tags.first().copied()));
+        let repository = to.split(':').next().unwrap();
+        let named = json(&admin.run(&["tags", repository, "--output", "json"]).ok());
+        assert_eq!(named, serde_json::json!(tags), "{from} to {to}");
+    }
+}
+
+#[test]
 fn names_come_and_go() {
     let server = Hythe::start(Options::default());
     let admin = admin_of(&server);

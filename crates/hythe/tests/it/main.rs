@@ -15,6 +15,7 @@ mod removal;
 mod requests;
 mod serving;
 mod sessions;
+mod transfers;
 
 use std::path::Path;
 

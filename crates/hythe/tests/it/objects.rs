@@ -35,10 +35,18 @@ fn a_project_lives_and_ends() {
     assert_eq!(json(&set)["compression"], "zstd");
     exits(admin.run(&["project", "set", "lab"]), 2);
 
+    let dry = |name: &str| admin.run(&["repo", "create", name, "--dry-run"]);
+    dry("lab/tools/solver").ok().says("Would create");
+    exits(dry("none/solver"), 5);
+    assert_eq!(admin.run(&["repo", "ls", "lab", "-o", "quiet"]).ok().stdout, "");
     admin.run(&["repo", "create", "lab/tools/solver"]).ok().says("Created");
+    dry("lab/tools/solver").ok().says("already there");
     admin.run(&["repo", "create", "lab/tools/solver"]).ok().says("already there");
     let again = json(&admin.run(&["repo", "create", "lab/tools/solver", "-o", "json"]).ok());
-    assert_eq!(again, serde_json::json!({ "name": "lab/tools/solver", "already_there": true }));
+    assert_eq!(
+        again,
+        serde_json::json!({ "name": "lab/tools/solver", "already_there": true, "dry_run": false })
+    );
     exits(admin.run(&["repo", "create", "none/solver"]), 5);
     admin.run(&["repo", "ls", "lab"]).ok().says("lab/tools/solver");
     assert_eq!(admin.run(&["repo", "ls", "lab", "-o", "quiet"]).ok().stdout, "lab/tools/solver\n");
@@ -49,7 +57,16 @@ fn a_project_lives_and_ends() {
     exits(admin.run(&["project", "delete", "lab"]), 6);
     admin.run(&["repository", "delete", "lab/tools/solver"]).ok();
     admin.run(&["upload", "list", "lab"]).ok();
-    exits(admin.run(&["upload", "cancel", "00112233445566778899aabbccddeeff"]), 5);
+    let cancel = |id: &str, more: &[&str]| admin.run(&[&["upload", "cancel", id], more].concat());
+    exits(cancel("00112233445566778899aabbccddeeff", &[]), 5);
+    exits(cancel("00112233445566778899aabbccddeeff", &["--dry-run"]), 5);
+    let begun = server.admin().open_upload("lab/app");
+    let id = begun.rsplit('/').next().unwrap().split('?').next().unwrap().to_owned();
+    let told = json(&cancel(&id, &["--dry-run", "-o", "json"]).ok());
+    assert_eq!(told, serde_json::json!({ "id": id, "dry_run": true, "bytes": 0 }));
+    cancel(&id, &["--dry-run"]).ok().says("Would cancel").says("lab/app");
+    cancel(&id, &[]).ok().says("Cancelled");
+    exits(cancel(&id, &["--dry-run"]), 5);
     admin.run(&["project", "delete", "lab"]).ok();
     exits(admin.run(&["project", "show", "lab"]), 5);
 }

@@ -1,5 +1,6 @@
 //! The SDK from outside: the public functions of `hythe-client` against the built binary and real engines.
 
+mod archives;
 mod awkward;
 mod copies;
 mod docker_store;

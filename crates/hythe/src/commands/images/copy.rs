@@ -2,6 +2,7 @@
 
 use hythe_client::progress::Reporter;
 use hythe_client::transfer::CopyOptions;
+use hythe_oci::Reference;
 
 use super::Place;
 use super::failed::transfer_failed;
@@ -14,7 +15,11 @@ use crate::printer::Printer;
 pub(in crate::commands) async fn copy(arguments: CopyArguments, printer: Printer) -> Result<(), Failure> {
     let place = Place::open(arguments.registry)?;
     let (from, to) = (place.image(&arguments.from)?, place.image(&arguments.to)?);
-    let tag = to.tag().or_else(|| from.tag()).cloned();
+    let tag = to.tag().cloned().or_else(|| match from.reference() {
+        // Also where none is written: what is read as `latest` is called so there.
+        Reference::Tag(tag) => Some(tag),
+        Reference::Digest(_) => from.tag().cloned(),
+    });
     let to = match &tag {
         Some(tag) => to.with_tag(tag.clone()),
         None => to,

@@ -2,16 +2,20 @@
 
 use std::path::PathBuf;
 
-use hythe_client::engine::{Engine, EngineAddress, EngineKind};
+use hythe_client::engine::{Archive, Engine, EngineAddress, EngineKind};
 use hythe_client::image::LocalImage;
-use hythe_client::transfer::{TransferError, archive_from, archive_in_file, archive_of_layout};
+use hythe_client::transfer::{
+    TransferError, archive_called, archive_from, archive_in_file, archive_of_layout,
+    preview_archive_of_layout,
+};
+use indicatif::DecimalBytes;
 use serde::Serialize;
 
 use super::failed::transfer_failed;
 use super::{push, unnamed};
 use crate::arguments::{LoadArguments, LocalSource, PushArguments};
 use crate::failure::{Exit, Failure};
-use crate::printer::Printer;
+use crate::printer::{Printer, counted};
 
 /// What `load` says to programs.
 #[derive(Serialize)]
@@ -19,8 +23,11 @@ struct Loaded {
     engine: &'static str,
     /// The names of what was loaded, or its ID where it has none.
     images: Vec<String>,
-    /// The size of the file; `null` for a folder and standard input.
+    /// The size of the file; `null` for a folder and standard input. Of a folder that would be loaded, that of its blobs.
     bytes: Option<u64>,
+    /// The blobs of a folder that would be loaded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    blobs: Option<usize>,
     dry_run: bool,
 }
 
@@ -73,9 +80,19 @@ pub(in crate::commands) async fn load(arguments: LoadArguments, printer: Printer
     let bytes = bytes.map(|state| state.len());
     if arguments.dry_run {
         let images: Vec<String> = name.iter().map(ToString::to_string).collect();
-        let size = bytes.map_or_else(String::new, |bytes| format!(" ({})", indicatif::DecimalBytes(bytes)));
+        let (bytes, blobs) = match &source {
+            LocalSource::Layout(folder, chosen) => {
+                let preview =
+                    preview_archive_of_layout(folder, chosen.as_deref(), arguments.platform.as_ref());
+                let preview = preview.map_err(transfer_failed)?;
+                (Some(preview.bytes), Some(preview.blobs))
+            }
+            _ => (bytes, None),
+        };
+        let counted = blobs.map_or_else(String::new, |blobs| format!("{}, ", counted(blobs, "blob")));
+        let size = bytes.map_or_else(String::new, |bytes| format!(" ({counted}{})", DecimalBytes(bytes)));
         let sentence = format!("Would load {}{size} into {kind}", arguments.file);
-        let told = Loaded { engine: kind.name(), images, bytes, dry_run: true };
+        let told = Loaded { engine: kind.name(), images, bytes, blobs, dry_run: true };
         return printer.named(&told, &told.images, &sentence);
     }
     let images = bring(&source, address, name.as_ref(), &arguments).await.map_err(transfer_failed)?;
@@ -83,7 +100,7 @@ pub(in crate::commands) async fn load(arguments: LoadArguments, printer: Printer
         [] => format!("Loaded {} into {kind}", arguments.file),
         images => format!("Loaded {} into {kind}", images.join(", ")),
     };
-    let told = Loaded { engine: kind.name(), images, bytes, dry_run: false };
+    let told = Loaded { engine: kind.name(), images, bytes, blobs: None, dry_run: false };
     printer.named(&told, &told.images, &sentence)
 }
 
@@ -106,13 +123,19 @@ async fn bring(
     let kind = address.kind;
     let engine = Engine::connect(address).await?;
     let called = name.map(|name| full_name(kind, name));
+    // The names in an archive are those of whoever wrote it: where one was asked for, no other is moved.
+    let own = |archive: Archive, chosen: Option<&str>| match name {
+        Some(name) => archive_called(archive, chosen, name)
+            .map_err(|error| TransferError::Invalid(format!("The name cannot be given: {error}"))),
+        None => Ok(archive),
+    };
     let archive = match source {
         LocalSource::Layout(folder, chosen) => {
             let platform = arguments.platform.as_ref();
             archive_of_layout(folder, chosen.as_deref(), called.as_deref(), platform)?
         }
-        LocalSource::Archive(path, _) => archive_in_file(path)?,
-        _ => archive_from(std::io::stdin()),
+        LocalSource::Archive(path, chosen) => own(archive_in_file(path)?, chosen.as_deref())?,
+        _ => own(archive_from(std::io::stdin()), None)?,
     };
     let loaded = engine.import(archive).await?;
     let (Some(called), Some(first)) = (called, loaded.first()) else { return Ok(loaded) };

@@ -1,5 +1,6 @@
 //! What `--dry-run` says of a transfer.
 
+use hythe_client::engine::EngineImage;
 use hythe_client::transfer::Preview;
 use indicatif::DecimalBytes;
 use serde::Serialize;
@@ -41,4 +42,19 @@ pub(super) fn told(
         ));
     }
     printer.named(&Told { image, dry_run: true, preview }, [image], &lines.join("\n"))
+}
+
+/// Tells of an image that an engine would write out: its layers, and what they take there.
+pub(super) fn told_of_engine(image: &str, known: &EngineImage, printer: Printer) -> Result<(), Failure> {
+    let mut preview = Preview::default();
+    // What the engine makes of them in the archive is known when it has written it.
+    (preview.blobs, preview.bytes) = (known.diff_ids.len(), known.size);
+    let layers = match preview.blobs {
+        // containerd does not say.
+        0 => "its layers".to_owned(),
+        layers => counted(layers, "layer"),
+    };
+    let text =
+        format!("Would save {image}\n{layers} to be written ({} in the engine)", DecimalBytes(known.size));
+    printer.named(&Told { image, dry_run: true, preview: &preview }, [image], &text)
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use futures_util::TryStreamExt as _;
 use hythe_client::engine::{Archive, Engine, EngineAddress};
 use hythe_client::image::{LocalImage, RemoteImage};
-use hythe_client::progress::Reporter;
+use hythe_client::progress::{Event, Reporter};
 use hythe_client::transfer::{PullOptions, Target, TransferError};
 use hythe_oci::Digest;
 use serde::Serialize;
@@ -119,25 +119,29 @@ async fn receive(
     reporter: &Reporter,
 ) -> Result<Digest, TransferError> {
     let reference = image.reference();
-    match local {
+    let digest = match local {
         Local::Engine(address, name) => {
             let engine = Engine::connect(address.clone()).await?;
-            Ok(target.pull_engine(&reference, &engine, name, options, reporter).await?.digest)
+            return Ok(target.pull_engine(&reference, &engine, name, options, reporter).await?.digest);
         }
         Local::Layout(path, name) => {
-            Ok(target.pull_layout(&reference, path, name.as_deref(), options, reporter).await?.digest)
+            let pulled = target.pull_layout(&reference, path, name.as_deref(), options, reporter).await?;
+            return Ok(pulled.digest);
         }
         Local::Archive(path, name) => {
             let (digest, archive) = target.pull_archive(&reference, Some(name), options, reporter).await?;
             write_file(path, archive).await?;
-            Ok(digest)
+            digest
         }
         Local::Stdout => {
             let (digest, archive) = target.pull_archive(&reference, None, options, reporter).await?;
             write_stdout(archive).await?;
-            Ok(digest)
+            digest
         }
-    }
+    };
+    // What the SDK brings to its place itself, it tells itself.
+    reporter.tell(|| Event::Finished { digest });
+    Ok(digest)
 }
 
 /// Writes an archive to standard output.

@@ -3,9 +3,7 @@
 use hythe_client::engine::{Engine, EngineAddress, EngineImage, EngineKind};
 use hythe_client::image::{LocalImage, RemoteImage, UNIQUE_DIGITS};
 use hythe_client::progress::Reporter;
-use hythe_client::transfer::{
-    Memory, Preview, PushOptions, Pushed, Target, TransferError, archive_from, archive_in_file,
-};
+use hythe_client::transfer::{Memory, Preview, PushOptions, Pushed, Target, TransferError, archive_from};
 use hythe_oci::Tag;
 use serde::Serialize;
 
@@ -167,9 +165,7 @@ async fn preview(target: &Target, found: &Found, options: &PushOptions) -> Resul
     match found {
         Found::Engine(engine, name, _) => target.preview_push_engine(engine, name, options).await,
         Found::Layout(path, name) => target.preview_push_layout(path, name.as_deref(), options).await,
-        Found::Archive(path, name) => {
-            target.preview_push_archive(archive_in_file(path)?, name.as_deref(), options).await
-        }
+        Found::Archive(path, name) => target.preview_push_archive_file(path, name.as_deref(), options).await,
         Found::Stdin => target.preview_push_archive(archive_from(std::io::stdin()), None, options).await,
     }
 }
@@ -185,8 +181,7 @@ async fn send(
         Found::Engine(engine, name, _) => target.push_engine(engine, name, tag, options, reporter).await,
         Found::Layout(path, name) => target.push_layout(path, name.as_deref(), tag, options, reporter).await,
         Found::Archive(path, name) => {
-            let archive = archive_in_file(path)?;
-            target.push_archive(archive, name.as_deref(), tag, options, reporter).await
+            target.push_archive_file(path, name.as_deref(), tag, options, reporter).await
         }
         Found::Stdin => {
             let archive = archive_from(std::io::stdin());

@@ -2,8 +2,8 @@
 
 use hythe_client::engine::{Archive, Engine};
 use hythe_client::image::LocalImage;
-use hythe_client::progress::Reporter;
-use hythe_client::transfer::{PullOptions, TransferError, archive_of_layout};
+use hythe_client::progress::{Event, Reporter};
+use hythe_client::transfer::{PullOptions, TransferError, archive_of_layout, preview_archive_of_layout};
 use hythe_oci::Digest;
 use serde::Serialize;
 
@@ -44,19 +44,29 @@ pub(in crate::commands) async fn save(arguments: SaveArguments, printer: Printer
             saved
         }
         LocalSource::Engine(Some(kind), name) => {
-            let Found::Engine(engine, named, _) = find(&arguments.image).await? else {
+            let Found::Engine(engine, named, known) = find(&arguments.image).await? else {
                 return Err(Failure::new(Exit::NotFound, format!("{kind} has no image {name}")));
             };
+            let full = format!("{kind}:{name}");
+            if arguments.dry_run {
+                return preview::told_of_engine(&full, &known, printer);
+            }
             from_engine(&engine, &named, &to).await.map_err(transfer_failed)?;
-            (format!("{kind}:{name}"), None)
+            (full, None)
         }
         LocalSource::Layout(folder, name) => {
             let called = name.as_deref().and_then(|name| LocalImage::parse(name).ok());
             let called = called.map(|image| image.to_string());
             let platform = arguments.platform.as_ref();
+            let full = format!("oci:{}", folder.display());
+            if arguments.dry_run {
+                let preview = preview_archive_of_layout(folder, name.as_deref(), platform);
+                let preview = preview.map_err(transfer_failed)?;
+                return preview::told(("Would save", "written"), &full, &preview, printer);
+            }
             let archive = archive_of_layout(folder, name.as_deref(), called.as_deref(), platform);
             write(&to, archive.map_err(transfer_failed)?).await.map_err(transfer_failed)?;
-            (format!("oci:{}", folder.display()), None)
+            (full, None)
         }
         LocalSource::Archive(..) | LocalSource::Stdio => {
             return Err(Failure::new(Exit::Usage, "The image is an archive already")
@@ -100,6 +110,7 @@ async fn from_registry(
         let pulled = target.pull_archive(&reference, Some(&called), &options, reporter);
         let (digest, archive) = Box::pin(pulled).await?;
         write(to, archive).await?;
+        reporter.tell(|| Event::Finished { digest });
         Ok::<_, TransferError>(digest)
     });
     Ok(Some((full, Some(saved.await.map_err(transfer_failed)?))))

@@ -7,6 +7,7 @@ use std::io::{self, IsTerminal, Write};
 
 use futures_util::StreamExt as _;
 use hythe_client::progress::{Board, Event, Events, LayerState, Phase, Reporter, ndjson};
+use hythe_client::transfer::TransferError;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::arguments::ProgressForm;
@@ -15,8 +16,11 @@ use crate::harmless;
 /// Layers that have a bar of their own; the others are in the sum.
 const MOST_BARS: usize = 12;
 
-/// Does work that reports, and shows how far it is.
-pub(super) async fn seen<T>(form: ProgressForm, work: impl AsyncFnOnce(&Reporter) -> T) -> T {
+/// Does work that reports, and shows how far it is. Whatever it did not tell itself, the last word is that it failed.
+pub(super) async fn seen<T>(
+    form: ProgressForm,
+    work: impl AsyncFnOnce(&Reporter) -> Result<T, TransferError>,
+) -> Result<T, TransferError> {
     if form == ProgressForm::None {
         return work(&Reporter::silent()).await;
     }
@@ -32,8 +36,11 @@ pub(super) async fn seen<T>(form: ProgressForm, work: impl AsyncFnOnce(&Reporter
     };
     let run = async {
         let outcome = work(&reporter).await;
-        // The end of the stream for the view.
-        drop(reporter);
+        if let Err(error) = &outcome {
+            reporter.failed(&error.to_string());
+        }
+        // A registry that has stopped reading holds what it was being sent, and the reporter with it.
+        reporter.end();
         outcome
     };
     let (outcome, ()) = tokio::join!(run, show);

@@ -2,6 +2,7 @@
 //! bounded memory; nothing unchecked is left behind, and no credential goes anywhere else.
 
 mod lures;
+mod many;
 
 use std::collections::HashMap;
 use std::fs;

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hythe_oci::{Descriptor, Digest, Manifest, ManifestKind, MediaType, Reference, Tag};
-use hythe_store::records::Writer;
+use hythe_store::Reader;
 use hythe_store::records::manifests::{NewManifest, StoredManifest};
 use hythe_store::records::repositories::RepositoryId;
 
 use super::uploads::Target;
 use crate::access::{Permit, Push};
-use crate::{Error, Registry};
+use crate::{Error, Registry, parts};
 
 /// A manifest as a client pushes it.
 #[derive(Clone, Debug)]
@@ -61,6 +61,11 @@ impl Registry {
         }
         let parts = Parts::of(&manifest);
         let subject = manifest.subject.as_ref().map(|subject| subject.digest);
+        let references = parts.all();
+        let content = match manifest.kind {
+            ManifestKind::Image => None,
+            ManifestKind::Index => Some(self.weigh(permit, digest, parts.clone(), references.clone()).await?),
+        };
         let new = NewManifest {
             stored: StoredManifest {
                 digest,
@@ -73,7 +78,8 @@ impl Registry {
                 Some(_) if !manifest.annotations.is_empty() => Some(annotations(&manifest)?),
                 _ => None,
             },
-            references: parts.all(),
+            references,
+            content,
         };
         let now = self.now();
         let target = Target::of(permit);
@@ -95,6 +101,35 @@ impl Registry {
             .await?;
         Ok(PushedManifest { digest, subject, tags: push.tags })
     }
+
+    /// The bytes of all blobs below an index. Its children are followed here, before the write, because all writes wait
+    /// for one another; what is not here yet is refused here, so that nothing is left out of the sum.
+    async fn weigh(
+        &self,
+        permit: &Permit<Push>,
+        index: Digest,
+        parts: Parts,
+        references: Vec<Digest>,
+    ) -> Result<u64, Error> {
+        let turn = self.pushes().turn().await?;
+        let name = permit.repository().clone();
+        let weighed = self.records().read(move |r| {
+            let _turn = turn;
+            let Some(repository) = r.repository(&name)?.map(|row| row.id) else {
+                // An index of nothing may be the first thing in its repository.
+                if references.is_empty() {
+                    return Ok(0);
+                }
+                return Err(Error::ManifestBlobUnknown { repository: name, missing: references });
+            };
+            let missing = parts.missing(r, repository)?;
+            if !missing.is_empty() {
+                return Err(Error::ManifestBlobUnknown { repository: name, missing });
+            }
+            Ok(parts::follow(r, repository, index, references)?.content())
+        });
+        weighed.await
+    }
 }
 
 fn annotations(manifest: &Manifest) -> Result<String, Error> {
@@ -102,6 +137,7 @@ fn annotations(manifest: &Manifest) -> Result<String, Error> {
 }
 
 /// What must be in the repository before the manifest may be.
+#[derive(Clone)]
 struct Parts {
     blobs: Vec<(Digest, u64)>,
     children: Vec<Digest>,
@@ -133,10 +169,10 @@ impl Parts {
         all
     }
 
-    fn missing(&self, w: &Writer<'_>, repository: RepositoryId) -> Result<Vec<Digest>, Error> {
+    fn missing(&self, r: &Reader<'_>, repository: RepositoryId) -> Result<Vec<Digest>, Error> {
         let mut missing = Vec::new();
         for (digest, size) in &self.blobs {
-            match w.linked_blob(repository, digest)? {
+            match r.linked_blob(repository, digest)? {
                 Some(stored) if stored == *size => {}
                 Some(stored) => {
                     return Err(Error::ManifestConflict(format!(
@@ -148,7 +184,7 @@ impl Parts {
         }
         for digest in &self.children {
             // BuildKit's cache lists blobs in an index, so a child may be either.
-            if !w.has_manifest(repository, digest)? && w.linked_blob(repository, digest)?.is_none() {
+            if !r.has_manifest(repository, digest)? && r.linked_blob(repository, digest)?.is_none() {
                 missing.push(*digest);
             }
         }

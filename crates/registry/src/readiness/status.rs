@@ -37,9 +37,14 @@ pub struct Amount {
 }
 
 impl Amount {
-    pub(super) fn add(&mut self, bytes: u64) {
+    pub(crate) fn add(&mut self, bytes: u64) {
         self.parts += 1;
         self.bytes = self.bytes.saturating_add(bytes);
+    }
+
+    /// Both together.
+    pub(super) fn and(self, other: Self) -> Self {
+        Self { parts: self.parts + other.parts, bytes: self.bytes.saturating_add(other.bytes) }
     }
 }
 
@@ -88,8 +93,13 @@ impl Registry {
         loop {
             // Asked each time: who loses access while waiting learns nothing more.
             self.seen_project(caller, &repository.project()).await?;
-            let status = self.look_at(repository, reference).await?;
+            let looked = self.look_at(repository, reference).await;
             let left = end.saturating_duration_since(Instant::now());
+            let status = match looked {
+                // Whoever waits anyway waits for this as well.
+                Err(Error::Busy) if !left.is_zero() => None,
+                looked => looked?,
+            };
             if left.is_zero() || status.as_ref().is_some_and(|status| status.condition == Condition::Ready) {
                 return status.ok_or_else(|| {
                     ProjectError::NotFound(format!("image {}", named(repository, reference)))
@@ -106,10 +116,13 @@ impl Registry {
         reference: &Reference,
     ) -> Result<Option<ImageStatus>, Error> {
         let now = self.now();
+        // Goes into the work, which a client that hangs up does not end.
+        let turn = self.looks().turn().await?;
         let (name, reference) = (repository.clone(), reference.clone());
         let seen = self
             .records()
             .read(move |r| {
+                let _turn = turn;
                 let Some(seen) = look(r, &name, &reference, now)? else { return Ok(None) };
                 let mut uploads = Vec::new();
                 for (digest, size) in &seen.missing {

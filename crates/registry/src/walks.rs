@@ -17,8 +17,11 @@ const LOOKS: usize = 2;
 /// The same on behalf of whoever may push, whom strangers must not be able to keep waiting.
 const PUSHES: usize = 1;
 
-/// Requests that wait for a turn, of each kind; one more is answered with "busy".
-const WAITING: usize = 64;
+/// Requests that wait for a turn to look; one more is answered with "busy". Most looks are over in a moment.
+const LOOKS_WAITING: usize = 256;
+
+/// The same of those who push.
+const PUSHES_WAITING: usize = 64;
 
 /// Bytes of JSON that are parsed at once, without a turn: real manifests have fewer.
 const AT_ONCE_BYTES: usize = 64 * 1024;
@@ -34,28 +37,34 @@ pub(crate) struct Walks {
 #[derive(Debug)]
 pub(crate) struct Turn {
     _turn: OwnedSemaphorePermit,
-    _place: OwnedSemaphorePermit,
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 impl Walks {
     pub(crate) fn for_looks() -> Self {
-        Self::new(LOOKS, WAITING)
+        Self::new(LOOKS, LOOKS_WAITING)
     }
 
     pub(crate) fn for_pushes() -> Self {
-        Self::new(PUSHES, WAITING)
+        Self::new(PUSHES, PUSHES_WAITING)
     }
 
     fn new(at_once: usize, waiting: usize) -> Self {
-        Self {
-            places: Arc::new(Semaphore::new(at_once + waiting)),
-            turns: Arc::new(Semaphore::new(at_once)),
-        }
+        Self { places: Arc::new(Semaphore::new(at_once + waiting)), turns: Arc::new(Semaphore::new(at_once)) }
     }
 
     /// Waits for a turn; [`Error::Busy`] when too many wait already.
     pub(crate) async fn turn(&self) -> Result<Turn, Error> {
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_full| Error::Busy)?;
+        self.next(Some(place)).await
+    }
+
+    /// Waits for a turn however many wait: for those whose number has a limit elsewhere.
+    pub(crate) async fn patient_turn(&self) -> Result<Turn, Error> {
+        self.next(None).await
+    }
+
+    async fn next(&self, place: Option<OwnedSemaphorePermit>) -> Result<Turn, Error> {
         let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_closed| Error::Busy)?;
         Ok(Turn { _turn: turn, _place: place })
     }
@@ -95,6 +104,10 @@ mod tests {
         tokio::task::yield_now().await;
         assert!(waiting.iter().all(|waiting| !waiting.is_finished()));
         assert!(matches!(walks.turn().await, Err(Error::Busy)));
+        let patient = tokio::spawn({
+            let walks = Arc::clone(&walks);
+            async move { walks.patient_turn().await.map(drop) }
+        });
         // Whoever hangs up leaves the queue.
         let [gone, ..] = &waiting;
         gone.abort();
@@ -102,6 +115,7 @@ mod tests {
         let again = wait();
         drop(held);
         again.await.unwrap().unwrap();
+        patient.await.unwrap().unwrap();
     }
 
     #[tokio::test]

@@ -21,6 +21,7 @@ mod problem;
 pub mod request;
 mod seldom;
 mod server;
+mod shares;
 pub mod tls;
 pub mod token;
 mod told;

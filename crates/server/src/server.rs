@@ -19,9 +19,11 @@ use crate::drain::DrainWatch;
 use crate::external_url::ExternalUrl;
 use crate::front::{Front, caught_panic, front_door};
 use crate::health::{self, HealthState};
+use crate::limits::{STATUS_WAITS, STATUS_WAITS_PER_ADDRESS};
 use crate::metrics::Metrics;
 use crate::problem::Refusal;
 use crate::request::{RequestIds, RequestReader};
+use crate::shares::Shares;
 use crate::token::{self, TokenState};
 use crate::v2::{self, V2State};
 
@@ -80,6 +82,7 @@ impl Server {
                 drain: drain.clone(),
             }))
             .merge(probes.with_state(self.health(drain)));
+                status_waits: Shares::new(STATUS_WAITS, STATUS_WAITS_PER_ADDRESS),
         self.behind_front_door(routes)
     }
 

@@ -9,6 +9,7 @@ use tokio::time::{Instant, timeout};
 
 use super::look::{Seen, look};
 use crate::projects::ProjectError;
+use crate::walks::Turn;
 use crate::{Error, Registry};
 
 /// The longest time a status may be waited for in one call; proxies cut what is silent for longer.
@@ -89,17 +90,17 @@ impl Registry {
         wait: Duration,
     ) -> Result<ImageStatus, ProjectError> {
         let end = Instant::now() + wait.min(LONGEST_WAIT);
+        let mut again = false;
         let mut watch = self.records().watch(readiness_topic(repository));
         loop {
             // Asked each time: who loses access while waiting learns nothing more.
             self.seen_project(caller, &repository.project()).await?;
-            let looked = self.look_at(repository, reference).await;
+            // The first look stands in the queue with all others, and is refused when that is full; who looks again
+            // is one of those who wait, whose number the server limits.
+            let turn = if again { self.looks().patient_turn().await? } else { self.looks().turn().await? };
+            again = true;
+            let status = self.look_at(repository, reference, turn).await?;
             let left = end.saturating_duration_since(Instant::now());
-            let status = match looked {
-                // Whoever waits anyway waits for this as well.
-                Err(Error::Busy) if !left.is_zero() => None,
-                looked => looked?,
-            };
             if left.is_zero() || status.as_ref().is_some_and(|status| status.condition == Condition::Ready) {
                 return status.ok_or_else(|| {
                     ProjectError::NotFound(format!("image {}", named(repository, reference)))
@@ -114,14 +115,14 @@ impl Registry {
         &self,
         repository: &RepositoryName,
         reference: &Reference,
+        turn: Turn,
     ) -> Result<Option<ImageStatus>, Error> {
         let now = self.now();
-        // Goes into the work, which a client that hangs up does not end.
-        let turn = self.looks().turn().await?;
         let (name, reference) = (repository.clone(), reference.clone());
         let seen = self
             .records()
             .read(move |r| {
+                // Here, because a client that hangs up does not end this work.
                 let _turn = turn;
                 let Some(seen) = look(r, &name, &reference, now)? else { return Ok(None) };
                 let mut uploads = Vec::new();

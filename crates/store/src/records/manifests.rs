@@ -132,12 +132,12 @@ impl Reader<'_> {
         manifest: &Digest,
         limit: usize,
     ) -> Result<Vec<Digest>, RecordError> {
-        let sql = "SELECT target FROM manifest_references WHERE repository_id = ?1 AND manifest = ?2 LIMIT ?3";
+        let sql =
+            "SELECT target FROM manifest_references WHERE repository_id = ?1 AND manifest = ?2 LIMIT ?3";
         let mut statement = self.conn().prepare_cached(sql)?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = statement.query_map(params![repository.0, DigestKey::of(manifest), limit], |row| {
-            digest_at(row, 0)
-        })?;
+        let rows = statement
+            .query_map(params![repository.0, DigestKey::of(manifest), limit], |row| digest_at(row, 0))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 

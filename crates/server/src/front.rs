@@ -20,6 +20,7 @@ use crate::log_line::LogLine;
 use crate::metrics::Metrics;
 use crate::problem::{Face, Refusal};
 use crate::request::{BadHost, RequestReader};
+use crate::whole_body::Rooms;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -28,6 +29,7 @@ pub(crate) struct Front {
     pub(crate) reader: RequestReader,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) body: BodyPace,
+    pub(crate) rooms: Rooms,
 }
 
 /// Takes every request through the front door.
@@ -45,6 +47,7 @@ pub(crate) async fn front_door(State(front): State<Arc<Front>>, request: Request
         refusal.into_response()
     } else {
         head.extensions.insert(context.id);
+        head.extensions.insert(front.rooms.of(context.client.0));
         head.extensions.insert(context.client);
         head.extensions.insert(context.origin);
         let body = PacedBody::new(line.count_received(body), front.body, Arc::clone(&front.metrics));

@@ -15,7 +15,7 @@ use hythe_api::ProblemCode;
 use tracing::Instrument;
 
 use crate::body_pace::{BodyPace, PacedBody};
-use crate::limits::{HEAD_BYTES, HEADER_COUNT, TARGET_BYTES};
+use crate::limits::{HEAD_BYTES, HEADER_COUNT, METHOD_BYTES, TARGET_BYTES};
 use crate::log_line::LogLine;
 use crate::metrics::Metrics;
 use crate::problem::{Face, Refusal};
@@ -75,6 +75,13 @@ pub(crate) fn caught_panic(panic: Box<dyn Any + Send + 'static>) -> Response {
 }
 
 fn check_head(head: &request::Parts) -> Result<(), Refusal> {
+    let method = head.method.as_str().len();
+    if method > METHOD_BYTES {
+        return Err(Refusal::new(
+            ProblemCode::Malformed,
+            format!("The request's method has {method} bytes; this server reads {METHOD_BYTES} at most."),
+        ));
+    }
     let target = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
     if target > TARGET_BYTES {
         return Err(Refusal::new(

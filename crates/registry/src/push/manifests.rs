@@ -26,6 +26,24 @@ pub struct ManifestPush {
     pub bytes: Bytes,
 }
 
+impl ManifestPush {
+    /// What it holds, and its digest.
+    fn read(self) -> Result<(Self, Manifest, Digest), Error> {
+        let manifest = Manifest::parse(self.content_type.as_ref(), &self.bytes)?;
+        let digest = match &self.reference {
+            Reference::Digest(expected) => {
+                let actual = Digest::of(expected.algorithm(), &self.bytes);
+                if actual != *expected {
+                    return Err(Error::DigestMismatch { expected: *expected, actual });
+                }
+                actual
+            }
+            Reference::Tag(_) => Digest::of(hythe_oci::Algorithm::Sha256, &self.bytes),
+        };
+        Ok((self, manifest, digest))
+    }
+}
+
 /// What a manifest push did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PushedManifest {
@@ -44,17 +62,7 @@ impl Registry {
         permit: &Permit<Push>,
         push: ManifestPush,
     ) -> Result<PushedManifest, Error> {
-        let manifest = Manifest::parse(push.content_type.as_ref(), &push.bytes)?;
-        let digest = match &push.reference {
-            Reference::Digest(expected) => {
-                let actual = Digest::of(expected.algorithm(), &push.bytes);
-                if actual != *expected {
-                    return Err(Error::DigestMismatch { expected: *expected, actual });
-                }
-                actual
-            }
-            Reference::Tag(_) => Digest::of(hythe_oci::Algorithm::Sha256, &push.bytes),
-        };
+        let (push, manifest, digest) = self.pushes().work(push.bytes.len(), move || push.read()).await??;
         let mut tags = push.tags.clone();
         if let Reference::Tag(tag) = &push.reference {
             tags.push(tag.clone());

@@ -104,13 +104,11 @@ impl Identity {
         secret: &SecretString,
         from: IpAddr,
     ) -> Result<Arc<User>, SignInError> {
-        match self.matching_user(name, secret, from).await? {
-            Some(user) => Ok(user),
-            None => {
-                tracing::info!(user = %logged(name), %from, "a sign-in failed");
-                Err(SignInError::WrongCredentials)
-            }
+        let user = self.matching_user(name, secret, from).await?;
+        if user.is_none() {
+            tracing::info!(user = %logged(name), %from, "a sign-in failed");
         }
+        user.ok_or(SignInError::WrongCredentials)
     }
 
     /// The user of this name if the password is right.

@@ -4,6 +4,7 @@
 //! as manifests name its part.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use hythe_oci::Digest;
 use hythe_store::Reader;
@@ -61,27 +62,20 @@ pub(crate) fn follow(
     while let Some((named_by, named)) = next {
         left = left.checked_sub(named.len()).ok_or_else(|| too_many(&first))?;
         for part in named {
-            let here = match met.get(&part) {
-                Some(here) => *here,
-                None => {
-                    let here = match r.held(repository, &part)? {
+            let here = match met.entry(part) {
+                Entry::Occupied(met) => *met.get(),
+                Entry::Vacant(new) => {
+                    let held = r.held(repository, &part)?;
+                    match held {
                         Held::Manifest(size) => {
                             parts.manifests.add(size);
                             open.push(part);
-                            true
                         }
-                        Held::Blob(size) => {
-                            parts.sound.add(size);
-                            true
-                        }
-                        Held::Damaged(size) => {
-                            parts.damaged = parts.damaged.saturating_add(size);
-                            false
-                        }
-                        Held::Nothing => false,
-                    };
-                    met.insert(part, here);
-                    here
+                        Held::Blob(size) => parts.sound.add(size),
+                        Held::Damaged(size) => parts.damaged = parts.damaged.saturating_add(size),
+                        Held::Nothing => {}
+                    }
+                    *new.insert(matches!(held, Held::Manifest(_) | Held::Blob(_)))
                 }
             };
             if !here {

@@ -56,7 +56,7 @@ const MANIFESTS_KIB: u64 = 16 * 1024 + 40 * EACH_KIB;
 #[test]
 fn manifests_that_do_not_end() {
     const LENGTH: usize = 4 << 20;
-    const SENDERS: usize = 40;
+    const SENDERS: u32 = 40;
     let server = server(&[]);
     let before = resident_kib(&server);
     let body = vec![b' '; LENGTH - 1];
@@ -75,7 +75,15 @@ fn manifests_that_do_not_end() {
         })
         .collect();
     let refused = "hythe_http_requests_total{route=\"put_manifest\",method=\"PUT\",status=\"503\"}";
-    while metric(&server, refused) < (SENDERS - 4) as f64 {
+    for waited in 0.. {
+        if metric(&server, refused) >= f64::from(SENDERS - 4) {
+            break;
+        }
+        assert!(
+            waited < 200,
+            "{} KiB more, and few are refused",
+            resident_kib(&server).saturating_sub(before)
+        );
         std::thread::sleep(std::time::Duration::from_millis(100));
     }
     let grown = resident_kib(&server).saturating_sub(before);

@@ -1,6 +1,6 @@
 //! Everything an image needs, found by following the reference rows of its manifests.
 //!
-//! Invariant: one walk looks at [`MOST_PARTS_OF_IMAGE`] rows at most, whatever the rows lead to; a row counts as often
+//! Invariant: one walk looks at no more rows than its [`Reach`] says, whatever the rows lead to; a row counts as often
 //! as manifests name its part.
 
 use std::collections::HashMap;
@@ -17,6 +17,24 @@ use crate::readiness::Amount;
 /// The most parts that an image may have, its children's included, a part that several manifests name counted for each.
 /// The largest real ones have some thousands.
 pub(crate) const MOST_PARTS_OF_IMAGE: usize = 100_000;
+
+/// How far a walk may go.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reach {
+    /// Reference rows.
+    pub(crate) rows: usize,
+    /// Bytes of manifests that are read besides.
+    pub(crate) bytes: usize,
+}
+
+impl Reach {
+    /// As far as nobody needs a turn for: what nearly all images have, so that whoever fills the queue of the long walks
+    /// keeps none of them waiting.
+    pub(crate) const SHORT: Self = Self { rows: 1_000, bytes: 64 << 10 };
+
+    /// As far as it goes, in turn ([`crate::walks`]).
+    pub(crate) const FULL: Self = Self { rows: MOST_PARTS_OF_IMAGE, bytes: 8 << 20 };
+}
 
 /// What a walk has found.
 #[derive(Debug, Default)]
@@ -47,17 +65,19 @@ impl Parts {
     }
 }
 
-/// Follows `named`, which the manifest `first` names, down to the last blob; `first` itself need not be here.
+/// Follows `named`, which the manifest `first` names, down to the last blob; `first` itself need not be here. A walk that
+/// would go on beyond its reach is an [`Error::ManifestConflict`].
 pub(crate) fn follow(
     r: &Reader<'_>,
     repository: RepositoryId,
     first: Digest,
     named: Vec<Digest>,
+    reach: Reach,
 ) -> Result<Parts, Error> {
     let mut parts = Parts::default();
     let mut met = HashMap::from([(first, true)]);
     let mut open = Vec::new();
-    let mut left = MOST_PARTS_OF_IMAGE;
+    let mut left = reach.rows;
     let mut next = Some((first, named));
     while let Some((named_by, named)) = next {
         left = left.checked_sub(named.len()).ok_or_else(|| too_many(&first))?;

@@ -11,7 +11,9 @@ use hythe_store::records::repositories::RepositoryId;
 
 use super::uploads::Target;
 use crate::access::{Permit, Push};
-use crate::{Error, Registry, parts};
+use crate::parts::{Reach, follow};
+use crate::walks::Turn;
+use crate::{Error, Registry};
 
 /// A manifest as a client pushes it.
 #[derive(Clone, Debug)]
@@ -119,7 +121,26 @@ impl Registry {
         parts: Parts,
         references: Vec<Digest>,
     ) -> Result<u64, Error> {
-        let turn = self.pushes().turn().await?;
+        match self.weigh_within(permit, index, parts.clone(), references.clone(), None).await {
+            // It goes beyond a short walk, or beyond any.
+            Err(Error::ManifestConflict(_)) => {
+                let turn = self.pushes().turn().await?;
+                self.weigh_within(permit, index, parts, references, Some(turn)).await
+            }
+            weighed => weighed,
+        }
+    }
+
+    /// Weighs as far as it goes in a turn, and shortly without one.
+    async fn weigh_within(
+        &self,
+        permit: &Permit<Push>,
+        index: Digest,
+        parts: Parts,
+        references: Vec<Digest>,
+        turn: Option<Turn>,
+    ) -> Result<u64, Error> {
+        let reach = if turn.is_some() { Reach::FULL } else { Reach::SHORT };
         let name = permit.repository().clone();
         let weighed = self.records().read(move |r| {
             let _turn = turn;
@@ -134,7 +155,7 @@ impl Registry {
             if !missing.is_empty() {
                 return Err(Error::ManifestBlobUnknown { repository: name, missing });
             }
-            Ok(parts::follow(r, repository, index, references)?.content())
+            Ok(follow(r, repository, index, references, reach)?.content())
         });
         weighed.await
     }

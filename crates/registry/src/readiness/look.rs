@@ -8,10 +8,7 @@ use hythe_store::{Reader, Timestamp};
 
 use super::Amount;
 use crate::Error;
-use crate::parts::{Lacking, MOST_PARTS_OF_IMAGE, follow};
-
-/// The most bytes of manifests that are read for one image, to learn which of its lacking parts it needs.
-const MOST_BYTES_READ: usize = 8 << 20;
+use crate::parts::{Lacking, Reach, follow};
 
 /// What one snapshot says about an image.
 pub(super) struct Seen {
@@ -69,13 +66,14 @@ pub(super) fn look(
     repository: &RepositoryName,
     reference: &Reference,
     now: Timestamp,
+    reach: Reach,
 ) -> Result<Option<Seen>, Error> {
     let id = r.repository(repository)?.map(|row| row.id);
     let Some(digest) = resolve(r, repository, id, reference, now)? else { return Ok(None) };
     if let Some(id) = id
         && r.has_manifest(id, &digest)?
     {
-        return walk(r, id, digest).map(Some);
+        return walk(r, id, digest, reach).map(Some);
     }
     let Some(parts) = r.announced(repository, &digest, now)? else { return Ok(None) };
     let mut seen = Seen::new(digest, false);
@@ -92,13 +90,13 @@ pub(super) fn look(
 }
 
 /// Follows a manifest that is here through its children to its blobs.
-fn walk(r: &Reader<'_>, repository: RepositoryId, digest: Digest) -> Result<Seen, Error> {
-    let named = r.references(repository, &digest, MOST_PARTS_OF_IMAGE + 1)?;
-    let parts = follow(r, repository, digest, named)?;
+fn walk(r: &Reader<'_>, repository: RepositoryId, digest: Digest, reach: Reach) -> Result<Seen, Error> {
+    let named = r.references(repository, &digest, reach.rows + 1)?;
+    let parts = follow(r, repository, digest, named, reach)?;
     let mut seen = Seen::new(digest, true);
     seen.present = parts.manifests.and(parts.sound);
     seen.needed = seen.present;
-    for (part, size) in demanded(r, repository, &digest, &parts.lacking)? {
+    for (part, size) in demanded(r, repository, &digest, &parts.lacking, reach)? {
         seen.part(part, size, false);
     }
     Ok(seen)
@@ -111,6 +109,7 @@ fn demanded(
     repository: RepositoryId,
     image: &Digest,
     lacking: &[Lacking],
+    reach: Reach,
 ) -> Result<BTreeMap<Digest, u64>, Error> {
     let mut demanded = BTreeMap::new();
     let mut bytes = 0;
@@ -118,7 +117,7 @@ fn demanded(
         let Some(manifest) = named.first().map(|lacking| lacking.named_by) else { continue };
         let Some(stored) = r.manifest(repository, &manifest)? else { continue };
         bytes += stored.bytes.len();
-        if bytes > MOST_BYTES_READ {
+        if bytes > reach.bytes {
             return Err(Error::ManifestConflict(format!(
                 "So many parts of the image {image} are missing or damaged that no status is told: push it again, or ask for its children one by one."
             )));

@@ -8,6 +8,7 @@ use hythe_store::records::announcements::readiness_topic;
 use tokio::time::{Instant, timeout};
 
 use super::look::{Seen, look};
+use crate::parts::Reach;
 use crate::projects::ProjectError;
 use crate::walks::Turn;
 use crate::{Error, Registry};
@@ -95,11 +96,14 @@ impl Registry {
         loop {
             // Asked each time: who loses access while waiting learns nothing more.
             self.seen_project(caller, &repository.project()).await?;
-            // The first look stands in the queue with all others, and is refused when that is full; who looks again
-            // is one of those who wait, whose number the server limits.
-            let turn = if again { self.looks().patient_turn().await? } else { self.looks().turn().await? };
+            let status = if again {
+                // Always in turn, for one write may wake all who wait; the server limits their number.
+                let turn = self.looks().patient_turn().await?;
+                self.look_at(repository, reference, Some(turn)).await?
+            } else {
+                self.first_look(repository, reference).await?
+            };
             again = true;
-            let status = self.look_at(repository, reference, turn).await?;
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() || status.as_ref().is_some_and(|status| status.condition == Condition::Ready) {
                 return status.ok_or_else(|| {
@@ -111,20 +115,37 @@ impl Registry {
         }
     }
 
+    async fn first_look(
+        &self,
+        repository: &RepositoryName,
+        reference: &Reference,
+    ) -> Result<Option<ImageStatus>, Error> {
+        match self.look_at(repository, reference, None).await {
+            // It goes beyond a short look, or beyond any.
+            Err(Error::ManifestConflict(_)) => {
+                let turn = self.looks().turn().await?;
+                self.look_at(repository, reference, Some(turn)).await
+            }
+            looked => looked,
+        }
+    }
+
+    /// Looks as far as it goes in a turn, and shortly without one.
     async fn look_at(
         &self,
         repository: &RepositoryName,
         reference: &Reference,
-        turn: Turn,
+        turn: Option<Turn>,
     ) -> Result<Option<ImageStatus>, Error> {
         let now = self.now();
+        let reach = if turn.is_some() { Reach::FULL } else { Reach::SHORT };
         let (name, reference) = (repository.clone(), reference.clone());
         let seen = self
             .records()
             .read(move |r| {
                 // Here, because a client that hangs up does not end this work.
                 let _turn = turn;
-                let Some(seen) = look(r, &name, &reference, now)? else { return Ok(None) };
+                let Some(seen) = look(r, &name, &reference, now, reach)? else { return Ok(None) };
                 let mut uploads = Vec::new();
                 for (digest, size) in &seen.missing {
                     uploads.extend(r.upload_of_part(&name, digest)?.map(|id| (id, *size)));

@@ -8,6 +8,7 @@ use hythe_store::RecordError;
 
 use crate::password::{HashError, PasswordRuleError};
 use crate::random::RandomError;
+use crate::throttle::RetryAfter;
 
 /// The service itself could not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -98,6 +99,12 @@ impl From<IdentityError> for SignInError {
             IdentityError::Hash(HashError::Busy) => Self::Busy,
             other => Self::Unavailable(other),
         }
+    }
+}
+
+impl From<RetryAfter> for SignInError {
+    fn from(RetryAfter(retry_after): RetryAfter) -> Self {
+        Self::Throttled { retry_after }
     }
 }
 

@@ -8,7 +8,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use hythe_oci::UserName;
-use hythe_store::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::error::{IdentityError, SignInError, TokenError};
@@ -16,11 +15,13 @@ use crate::identity::Identity;
 use crate::live_users::Account;
 use crate::password::PASSWORD_MAX_BYTES;
 use crate::refresh_token::looks_like_refresh_token;
-use crate::throttle::RetryAfter;
 use crate::who::{Caller, Session, User};
 
 /// The user name that goes with a token of any user (Docker's clients write it for credentials without a name).
 pub const TOKEN_USER_NAME: &str = "<token>";
+
+/// The most characters of a name that a log line shows; real ones have fewer.
+const LOGGED_CHARACTERS: usize = 80;
 
 /// What a secret in the place of a password is.
 enum Secret {
@@ -103,24 +104,11 @@ impl Identity {
         secret: &SecretString,
         from: IpAddr,
     ) -> Result<Arc<User>, SignInError> {
-        let now = self.inner.store.clock.now();
-        let charged = self.inner.throttle.charge(name, secret.expose_secret().as_bytes(), from, now);
-        let attempt = charged.map_err(|RetryAfter(retry_after)| SignInError::Throttled { retry_after })?;
-        match self.matching_user(name, secret, from, now).await {
-            Ok(Some(user)) => {
-                attempt.forgive();
-                Ok(user)
-            }
-            Ok(None) => {
-                tracing::info!(user = %name.escape_debug(), %from, "a sign-in failed");
-                Err(SignInError::WrongCredentials)
-            }
-            Err(error) => {
-                // Nothing was learned about the password, so nothing is owed.
-                attempt.forgive();
-                Err(error.into())
-            }
+        let user = self.matching_user(name, secret, from).await?;
+        if user.is_none() {
+            tracing::info!(user = %logged(name), %from, "a sign-in failed");
         }
+        user.ok_or(SignInError::WrongCredentials)
     }
 
     /// The user of this name if the password is right.
@@ -129,13 +117,13 @@ impl Identity {
         name: &str,
         password: &SecretString,
         from: IpAddr,
-        now: Timestamp,
-    ) -> Result<Option<Arc<User>>, IdentityError> {
+    ) -> Result<Option<Arc<User>>, SignInError> {
+        // Nobody's, whoever asks: costs nothing and is charged to nobody.
         if password.expose_secret().len() > PASSWORD_MAX_BYTES {
             return Ok(None);
         }
         let account = match UserName::parse(name) {
-            Ok(name) => self.inner.users.by_name(&name).await?,
+            Ok(name) => self.inner.users.by_name(&name).await.map_err(IdentityError::from)?,
             // Outside the grammar of names: such a user cannot exist, and is treated like one who does not.
             Err(_) => None,
         };
@@ -145,13 +133,32 @@ impl Identity {
         let parts: [&[u8]; 4] =
             [&owner, name.as_bytes(), stored.unwrap_or("").as_bytes(), password.expose_secret().as_bytes()];
         let key = self.inner.fingerprints.of("password", &parts);
+        let now = self.inner.store.clock.now();
+        let secret = password.expose_secret().as_bytes();
+        // Before what is remembered is asked, and nothing is waited for in between: else whoever is refused
+        // could go on guessing what somebody else has just signed in with.
+        self.inner.throttle.admits(name, secret, from, now)?;
         let verify = async {
-            let _share = self.inner.shares.take(from)?;
-            self.inner.passwords.matches(stored, password).await
+            // The charge comes after the share: it makes a bucket, which may push another out, and so must cost
+            // whoever causes it a computation.
+            let _share = self.inner.shares.take(from).map_err(IdentityError::from)?;
+            let attempt = self.inner.throttle.charge(name, secret, from, now)?;
+            let matches = self.inner.passwords.matches(stored, password).await;
+            // Of a fault nothing was learned about the password, so nothing is owed.
+            if !matches!(matches, Ok(false)) {
+                attempt.forgive();
+            }
+            Ok::<_, SignInError>(matches.map_err(IdentityError::from)?)
         };
         let right = self.inner.verified.check(key, now, verify).await?;
         Ok(account.filter(|_| right).map(|Account { user, .. }| user))
     }
+}
+
+/// A name as the log shows it: whatever a stranger sends, a line stays a line.
+fn logged(name: &str) -> String {
+    let shown: String = name.chars().take(LOGGED_CHARACTERS).flat_map(char::escape_debug).collect();
+    if name.chars().nth(LOGGED_CHARACTERS).is_some() { shown + "…" } else { shown }
 }
 
 /// Lets `user` pass under a name that goes with a token of theirs.
@@ -160,5 +167,48 @@ fn named(name: &str, user: Arc<User>) -> Result<Arc<User>, SignInError> {
         Ok(user)
     } else {
         Err(SignInError::TokenRefused)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hythe_store::{DataFolder, ManualClock, Store, StoreOptions, Timestamp};
+
+    use super::*;
+    use crate::options::{HashCost, IdentityOptions};
+
+    #[tokio::test]
+    async fn whoever_is_not_checked_pushes_nobody_out_of_the_throttle() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::new(Timestamp::from_secs(1_900_000_000)));
+        let locked = DataFolder::lock(folder.path()).unwrap();
+        let store = Store::open(&locked, clock, StoreOptions::default()).unwrap();
+        let cheap = HashCost { memory_kib: 64, passes: 1, lanes: 1 };
+        let options = IdentityOptions { hash_cost: cheap, waiting_checks: 0, ..IdentityOptions::new("test") };
+        let identity = Identity::new(store, options).await.unwrap();
+        let here = IpAddr::from([192, 0, 2, 1]);
+        let sign_in = async |name: &str, password: &str| {
+            identity.sign_in(name, &SecretString::from(password), here).await.unwrap_err()
+        };
+        let long = sign_in("ada", &"x".repeat(PASSWORD_MAX_BYTES + 1)).await;
+        assert!(matches!(long, SignInError::WrongCredentials), "{long}");
+        let share = identity.inner.shares.take(here).unwrap();
+        for number in 0..20 {
+            let busy = sign_in(&format!("name {number}"), "a guess").await;
+            assert!(matches!(busy, SignInError::Busy), "{busy}");
+        }
+        assert_eq!(identity.inner.throttle.remembered(), 0);
+        drop(share);
+        assert!(matches!(sign_in("ada", "a guess").await, SignInError::WrongCredentials));
+        assert_eq!(identity.inner.throttle.remembered(), 1);
+    }
+
+    #[test]
+    fn a_logged_name_is_short_and_on_one_line() {
+        assert_eq!(logged("ada"), "ada");
+        assert_eq!(logged("a\nb"), "a\\nb");
+        let long = logged(&"ä".repeat(60_000));
+        assert_eq!((long.chars().count(), long.ends_with('…')), (LOGGED_CHARACTERS + 1, true));
+        assert!(!logged(&"x".repeat(LOGGED_CHARACTERS)).contains('…'));
     }
 }

@@ -56,6 +56,23 @@ impl Throttle {
         Self { buckets: Cache::new(BUCKETS), key, limits }
     }
 
+    /// Whether an attempt to sign in as `name` with `secret` would be taken, or when to try again. Remembers nothing.
+    pub(crate) fn admits(
+        &self,
+        name: &str,
+        secret: &[u8],
+        from: IpAddr,
+        now: Timestamp,
+    ) -> Result<(), RetryAfter> {
+        let pair = self.key.of("pair", &[name.as_bytes(), &prefix(from)]);
+        match self.buckets.get(&pair) {
+            Some(bucket) => {
+                lock(&bucket).due(self.key.of("secret", &[secret]), now, self.limits).map(|_due| ())
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Charges one attempt to sign in as `name` with `secret`, or says when to try again.
     pub(crate) fn charge(
         &self,
@@ -69,6 +86,12 @@ impl Throttle {
         let bucket = self.bucket(&pair, now);
         let charged = lock(&bucket).charge(secret, now, self.limits);
         charged.map(|()| Attempt { bucket, secret, refill: self.limits.refill })
+    }
+
+    /// Pairs remembered now.
+    #[cfg(test)]
+    pub(crate) fn remembered(&self) -> usize {
+        self.buckets.len()
     }
 
     fn bucket(&self, pair: &Fingerprint, now: Timestamp) -> Arc<Mutex<Bucket>> {
@@ -89,17 +112,18 @@ impl Attempt {
 }
 
 impl Bucket {
-    fn charge(
+    /// When the bucket would be empty again after this attempt; `None` if it was charged just now.
+    fn due(
         &mut self,
         secret: Fingerprint,
         now: Timestamp,
         limits: ThrottleLimits,
-    ) -> Result<(), RetryAfter> {
+    ) -> Result<Option<Timestamp>, RetryAfter> {
         // Requests side by side read the clock before they come here, so one may be behind a later one. What it
         // shares must not be forgotten on that account: its charge would never be given back.
         self.recent.retain(|(_, at)| *at < now.plus(SAME_SECRET) && now < at.plus(SAME_SECRET));
         if self.recent.iter().any(|(seen, _)| *seen == secret) {
-            return Ok(());
+            return Ok(None);
         }
         let allowed = now.plus(limits.refill.saturating_mul(limits.burst.max(1)));
         if self.full_again > allowed {
@@ -110,6 +134,16 @@ impl Bucket {
         if charged > allowed {
             return Err(RetryAfter(charged.since(allowed)));
         }
+        Ok(Some(charged))
+    }
+
+    fn charge(
+        &mut self,
+        secret: Fingerprint,
+        now: Timestamp,
+        limits: ThrottleLimits,
+    ) -> Result<(), RetryAfter> {
+        let Some(charged) = self.due(secret, now, limits)? else { return Ok(()) };
         self.full_again = charged;
         if self.recent.len() == SECRETS {
             self.recent.remove(0);
@@ -275,6 +309,19 @@ mod tests {
         assert_ne!(prefix(address("2001:db8:1:2::1")), prefix(address("2001:db8:1:3::1")));
         assert_eq!(prefix(address("::ffff:192.0.2.1")), prefix(HERE));
         assert_ne!(prefix(HERE), prefix(THERE));
+    }
+
+    #[test]
+    fn a_question_remembers_nothing() {
+        let desk = Desk::new();
+        let admits = |name: &str| desk.throttle.admits(name, b"guess", HERE, desk.clock.now());
+        for number in 0..1_000 {
+            admits(&format!("name {number}")).unwrap();
+        }
+        assert_eq!(desk.throttle.remembered(), 0);
+        desk.exhaust();
+        assert_eq!(admits("ada"), Err(RetryAfter(Duration::from_secs(6))));
+        assert!(desk.throttle.admits("ada", b"guess 3", HERE, desk.clock.now()).is_ok(), "charged just now");
     }
 
     #[test]

@@ -120,6 +120,9 @@ pub enum Error {
     /// Another process took this work over, because this one was too slow.
     #[error("The work was stopped because another process has taken it over.")]
     JobLost,
+    /// Too many requests that take long wait for their turn.
+    #[error("The registry is looking through too many images at the moment: try again in a few seconds.")]
+    Busy,
     /// The disk is full.
     #[error("The registry's storage is full: pulls go on, pushes must wait until the operator makes room.")]
     NoSpace,
@@ -177,6 +180,7 @@ impl Error {
             | Self::NotWritable
             | Self::StorageFailed(_)
             | Self::Overloaded(_)
+            | Self::Busy
             | Self::JobTaken
             | Self::JobLost => ErrorCode::Unavailable,
             Self::BlobDamaged(_) | Self::Internal(_) => ErrorCode::Unknown,
@@ -192,6 +196,7 @@ impl Error {
             Self::NotWritable
             | Self::StorageFailed(_)
             | Self::Overloaded(_)
+            | Self::Busy
             | Self::JobTaken
             | Self::JobLost => 503,
             Self::BlobDamaged(_) | Self::Internal(_) => 500,

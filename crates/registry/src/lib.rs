@@ -13,6 +13,7 @@ mod error;
 mod figures;
 mod jobs;
 mod options;
+mod parts;
 mod policy;
 mod progress;
 pub mod projects;
@@ -20,6 +21,7 @@ pub mod pull;
 pub mod push;
 pub mod readiness;
 mod seeded;
+mod walks;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -35,6 +37,7 @@ pub use options::{CollectionOptions, ProjectCreation, RegistryOptions, ScrubOpti
 pub use progress::{Progress, Reporter};
 
 use caches::Caches;
+use walks::Walks;
 
 /// The registry's rules over one store. Cheap to clone.
 #[derive(Clone)]
@@ -46,6 +49,8 @@ struct Inner {
     store: Store,
     options: RegistryOptions,
     caches: Caches,
+    looks: Walks,
+    pushes: Walks,
     collection: Mutex<CollectionFigures>,
     integrity: check::Counters,
     /// When a write was last tried because others had failed; locked while one is.
@@ -68,6 +73,8 @@ impl Registry {
                 store,
                 options,
                 caches,
+                looks: Walks::for_looks(),
+                pushes: Walks::for_pushes(),
                 collection,
                 integrity,
                 tried: tokio::sync::Mutex::default(),
@@ -101,6 +108,16 @@ impl Registry {
 
     pub(crate) fn caches(&self) -> &Caches {
         &self.inner.caches
+    }
+
+    /// Turns of those who look at images.
+    pub(crate) fn looks(&self) -> &Walks {
+        &self.inner.looks
+    }
+
+    /// Turns of those who push manifests.
+    pub(crate) fn pushes(&self) -> &Walks {
+        &self.inner.pushes
     }
 
     pub(crate) fn collection_figures(&self) -> CollectionFigures {

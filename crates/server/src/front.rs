@@ -15,11 +15,12 @@ use hythe_api::ProblemCode;
 use tracing::Instrument;
 
 use crate::body_pace::{BodyPace, PacedBody};
-use crate::limits::{HEAD_BYTES, HEADER_COUNT, TARGET_BYTES};
+use crate::limits::{HEAD_BYTES, HEADER_COUNT, METHOD_BYTES, TARGET_BYTES};
 use crate::log_line::LogLine;
 use crate::metrics::Metrics;
 use crate::problem::{Face, Refusal};
 use crate::request::{BadHost, RequestReader};
+use crate::whole_body::Rooms;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -28,6 +29,7 @@ pub(crate) struct Front {
     pub(crate) reader: RequestReader,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) body: BodyPace,
+    pub(crate) rooms: Rooms,
 }
 
 /// Takes every request through the front door.
@@ -45,6 +47,7 @@ pub(crate) async fn front_door(State(front): State<Arc<Front>>, request: Request
         refusal.into_response()
     } else {
         head.extensions.insert(context.id);
+        head.extensions.insert(front.rooms.of(context.client.0));
         head.extensions.insert(context.client);
         head.extensions.insert(context.origin);
         let body = PacedBody::new(line.count_received(body), front.body, Arc::clone(&front.metrics));
@@ -72,6 +75,13 @@ pub(crate) fn caught_panic(panic: Box<dyn Any + Send + 'static>) -> Response {
 }
 
 fn check_head(head: &request::Parts) -> Result<(), Refusal> {
+    let method = head.method.as_str().len();
+    if method > METHOD_BYTES {
+        return Err(Refusal::new(
+            ProblemCode::Malformed,
+            format!("The request's method has {method} bytes; this server reads {METHOD_BYTES} at most."),
+        ));
+    }
     let target = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
     if target > TARGET_BYTES {
         return Err(Refusal::new(

@@ -21,10 +21,12 @@ mod problem;
 pub mod request;
 mod seldom;
 mod server;
+mod shares;
 pub mod tls;
 pub mod token;
 mod told;
 pub mod v2;
+mod whole_body;
 
 pub use body_pace::BodyPace;
 pub use dev_certificate::{DEV_CERTIFICATE_LIFE, DevCertificate, dev_certificate};

@@ -9,6 +9,9 @@ use std::time::Duration;
 /// Header lines in one request; more get 431.
 pub const HEADER_COUNT: usize = 100;
 
+/// Bytes of a request's method; more get 400. The longest registered one has 17.
+pub const METHOD_BYTES: usize = 32;
+
 /// Bytes of request target, header names and values together; more get 431 (or 414 when the target alone is over).
 pub const HEAD_BYTES: usize = 16 * 1024;
 
@@ -17,6 +20,22 @@ pub const TARGET_BYTES: usize = 8 * 1024;
 
 /// Bytes of a request body on `/api/v1`; more get 413.
 pub const API_BODY_BYTES: usize = 64 * 1024;
+
+/// Bytes of request bodies that are taken whole into memory (manifests, documents, forms), of all clients together;
+/// more get 503.
+pub const WHOLE_BODIES_BYTES: usize = 64 * 1024 * 1024;
+
+/// The same from one address (IPv6: one /64): four must conspire to keep everybody out.
+pub const WHOLE_BODIES_BYTES_PER_ADDRESS: usize = WHOLE_BODIES_BYTES / 4;
+
+/// Bytes of each such body that do not count: no more than its connection holds anyway, and enough for most manifests.
+pub const UNCOUNTED_BODY_BYTES: usize = 16 * 1024;
+
+/// Requests that wait for an image's status at one time; more get 503.
+pub const STATUS_WAITS: usize = 1024;
+
+/// The same from one address (IPv6: one /64); more get 429.
+pub const STATUS_WAITS_PER_ADDRESS: usize = 256;
 
 /// The most bytes hyper buffers of one connection in each direction: one blob window, so that a slow
 /// reader costs no more than two of them.

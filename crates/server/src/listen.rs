@@ -26,9 +26,10 @@ use crate::drain::DrainWatch;
 use crate::limits::{ACCEPT_PAUSE, HANDSHAKE_TIME, ListenLimits};
 use crate::metrics::Metrics;
 use crate::request::Peer;
+use crate::shares::Full;
 use crate::tls::{Tls, TlsError};
 use connection::Connections;
-use seats::{Full, Seat, Seats};
+use seats::{Seat, Seats};
 use workers::Place;
 
 /// How to listen: what [`serve`] needs besides a bound socket.
@@ -125,7 +126,7 @@ fn refuse(stream: &TcpStream, full: Full, tls: bool, metrics: &Metrics) {
         Full::Server => {
             ("server_full", "The server has all the connections it may have; try again in a moment.\n")
         }
-        Full::Address => {
+        Full::Network => {
             ("address_full", "Your address has all the connections it may have; close some first.\n")
         }
     };

@@ -16,6 +16,7 @@ use http::header::CONTENT_LENGTH;
 use http::{Method, StatusCode, request};
 use http_body::{Body as _, Frame, SizeHint};
 
+use crate::limits::METHOD_BYTES;
 use crate::metrics::{Finished, Metrics};
 use crate::request::RequestContext;
 
@@ -177,7 +178,7 @@ impl Drop for SentBody {
             client = %line.context.client.0,
             identity = self.identity.as_deref().unwrap_or("-"),
             route = self.route,
-            method = %line.method,
+            method = beginning(line.method.as_str()),
             path = %line.path,
             status = self.status.as_u16(),
             sent = self.sent,
@@ -196,6 +197,11 @@ impl Drop for SentBody {
             complete,
         });
     }
+}
+
+/// As much of a method as one may have that is not refused.
+fn beginning(method: &str) -> &str {
+    method.get(..METHOD_BYTES).unwrap_or(method)
 }
 
 fn shortened(path: &str) -> String {
@@ -290,6 +296,12 @@ mod tests {
         let metrics = Arc::default();
         drop(line(Method::HEAD, &metrics).follow(labelled(Body::from("hello"))));
         assert!(!metrics.text(None).unwrap().contains("hythe_http_cut_answers_total{route=\"blob\""));
+    }
+
+    #[test]
+    fn a_long_method_is_shown_by_its_beginning() {
+        assert_eq!(beginning("PROPFIND"), "PROPFIND");
+        assert_eq!(beginning(&"M".repeat(250_000)).len(), METHOD_BYTES);
     }
 
     #[tokio::test]

@@ -19,11 +19,14 @@ use crate::drain::DrainWatch;
 use crate::external_url::ExternalUrl;
 use crate::front::{Front, caught_panic, front_door};
 use crate::health::{self, HealthState};
+use crate::limits::{STATUS_WAITS, STATUS_WAITS_PER_ADDRESS};
 use crate::metrics::Metrics;
 use crate::problem::Refusal;
 use crate::request::{RequestIds, RequestReader};
+use crate::shares::Shares;
 use crate::token::{self, TokenState};
 use crate::v2::{self, V2State};
+use crate::whole_body::Rooms;
 
 /// How requests are read and answered.
 #[derive(Clone, Debug)]
@@ -46,12 +49,13 @@ pub struct Server {
     registry: Registry,
     options: ServerOptions,
     metrics: Arc<Metrics>,
+    rooms: Rooms,
 }
 
 impl Server {
     /// Faces over these rooms.
     pub fn new(identity: Identity, registry: Registry, options: ServerOptions) -> Self {
-        Self { identity, registry, options, metrics: Arc::new(Metrics::new()) }
+        Self { identity, registry, options, metrics: Arc::new(Metrics::new()), rooms: Rooms::new() }
     }
 
     /// The numbers that listeners and faces count into.
@@ -78,6 +82,7 @@ impl Server {
                 identity: self.identity.clone(),
                 registry: self.registry.clone(),
                 drain: drain.clone(),
+                status_waits: Shares::new(STATUS_WAITS, STATUS_WAITS_PER_ADDRESS),
             }))
             .merge(probes.with_state(self.health(drain)));
         self.behind_front_door(routes)
@@ -115,6 +120,7 @@ impl Server {
             },
             metrics: self.metrics(),
             body: self.options.body,
+            rooms: self.rooms.clone(),
         });
         routes
             .fallback(async || Refusal::new(ProblemCode::NoSuchRoute, "There is nothing at this path."))

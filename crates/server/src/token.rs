@@ -7,13 +7,12 @@
 mod refusal;
 mod wish;
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
 use http::{HeaderMap, HeaderValue, header};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hythe_identity::{Caller, Identity, IdentityError, REFRESH_PREFIX, Session};
 use hythe_registry::Registry;
 use secrecy::{ExposeSecret, SecretString};
@@ -22,6 +21,7 @@ use serde::Serialize;
 use crate::authenticate::{Credentials, credentials};
 use crate::log_line::{Identified, RouteLabel};
 use crate::request::{ClientAddress, RequestId};
+use crate::whole_body::{NotWhole, Room, WholeBody};
 use refusal::{Form, Refusal};
 use wish::{Grant, Wish};
 
@@ -97,11 +97,12 @@ pub async fn post_token(
     State(state): State<TokenState>,
     Extension(client): Extension<ClientAddress>,
     Extension(id): Extension<RequestId>,
+    Extension(room): Extension<Room>,
     body: Body,
 ) -> Response {
     let answer = async {
-        let form = read_form(body).await?;
-        let (grant, wish) = wish::of_form(&form)?;
+        let form = read_form(&room, body).await?;
+        let (grant, wish) = wish::of_form(&form.bytes)?;
         let (session, secret) = match grant {
             Grant::Password { name, secret } => {
                 (state.identity.authenticate_basic(&name, &secret, client.0).await?, secret)
@@ -187,12 +188,12 @@ fn ended(error: &IdentityError) -> Refusal {
 }
 
 /// Reads a form of bounded size, with or without a `Content-Length`.
-async fn read_form(body: Body) -> Result<Bytes, Refusal> {
-    match Limited::new(body, FORM_BYTES).collect().await {
-        Ok(form) => Ok(form.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(Refusal::too_large(FORM_BYTES)),
-        Err(_) => Err(Refusal::unreadable()),
-    }
+async fn read_form(room: &Room, body: Body) -> Result<WholeBody, Refusal> {
+    room.read(body, FORM_BYTES).await.map_err(|error| match error {
+        NotWhole::TooLong => Refusal::too_large(FORM_BYTES),
+        NotWhole::NoRoom => Refusal::no_room(),
+        NotWhole::Cut => Refusal::unreadable(),
+    })
 }
 
 #[cfg(test)]

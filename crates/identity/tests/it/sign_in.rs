@@ -127,4 +127,22 @@ async fn a_password_beyond_the_limit_costs_no_computation() {
     let error = house.sign_in("ada", &"x".repeat(100_000)).await.unwrap_err();
     assert!(matches!(error, SignInError::WrongCredentials));
     assert_eq!(house.identity.password_computations(), before);
+    // Nor is it held against anybody: it cannot be a guess.
+    for number in 0..20 {
+        let error = house.sign_in("ada", &format!("{number:0>300}")).await.unwrap_err();
+        assert!(matches!(error, SignInError::WrongCredentials), "{number}: {error}");
+    }
+    house.sign_in("ada", PASSWORD).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_somebody_else_has_signed_in_with_cannot_be_guessed_beyond_the_limit() {
+    let house = House::new().await;
+    house.user("ada").await;
+    house.sign_in("ada", PASSWORD).await.unwrap();
+    for number in 0..10 {
+        house.sign_in("ada", &format!("guess {number}")).await.unwrap_err();
+    }
+    let error = house.sign_in("ada", PASSWORD).await.unwrap_err();
+    assert!(matches!(error, SignInError::Throttled { .. }), "{error}");
 }

@@ -14,6 +14,9 @@ use crate::{Error, Page, Registry};
 /// what clients read, and nobody may make a page long by making its entries long.
 const PAGE_BYTES: usize = 3 << 20;
 
+/// Entries under the fallback tag that are looked for without waiting for a turn: few have as many.
+const AT_ONCE_ENTRIES: usize = 256;
+
 /// One entry of the listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Referrer {
@@ -55,25 +58,28 @@ impl Registry {
         for row in rows {
             found.insert(row.digest, referrer(row)?);
         }
-        for listed in self.fallback(permit, repository, subject).await? {
-            let wanted =
-                artifact_type.as_ref().is_none_or(|kind| listed.artifact_type.as_ref() == Some(kind));
-            let here =
-                after.is_none_or(|after| listed.digest > after) && end.is_none_or(|end| listed.digest < end);
-            if wanted && here {
-                found.entry(listed.digest).or_insert(listed);
-            }
+        let wanted = move |listed: &Descriptor| {
+            artifact_type.as_ref().is_none_or(|kind| listed.artifact_type.as_ref() == Some(kind))
+                && after.is_none_or(|after| listed.digest > after)
+                && end.is_none_or(|end| listed.digest < end)
+        };
+        for listed in self.fallback(permit, repository, subject, limit, wanted).await? {
+            found.entry(listed.digest).or_insert(listed);
         }
         Ok(page(found.into_values().collect(), limit, more))
     }
 
-    /// Entries of the index under the fallback tag whose manifests are here and are not in the
-    /// records as referrers of their own.
+    /// Those `wanted` entries of the index under the fallback tag whose manifests are here, in the digests' order: as
+    /// many as a page needs, and one more to tell that it goes on.
+    ///
+    /// Strangers may ask for it, and the index may have megabytes: it is read and its entries are looked for in turn.
     async fn fallback(
         &self,
         permit: &Permit<Pull>,
         repository: RepositoryId,
         subject: Digest,
+        limit: u32,
+        wanted: impl Fn(&Descriptor) -> bool + Send + 'static,
     ) -> Result<Vec<Referrer>, Error> {
         let tag = Reference::Tag(subject.fallback_tag());
         let stored = match self.manifest(permit, &tag).await {
@@ -82,14 +88,24 @@ impl Registry {
             Err(error) => return Err(error),
         };
         // Any tag may have this name; only an index is a list of referrers.
-        let Ok(index) = Manifest::parse(Some(&stored.media_type), &stored.bytes) else {
-            return Ok(Vec::new());
-        };
-        let children = index.children;
+        let children = self.looks().work(stored.bytes.len(), move || {
+            let index = Manifest::parse(Some(&stored.media_type), &stored.bytes);
+            let mut children = index.map_or(Vec::new(), |index| index.children);
+            children.retain(wanted);
+            children.sort_by_key(|child| child.digest);
+            children.dedup_by_key(|child| child.digest);
+            children
+        });
+        let children = children.await?;
+        let turn = if children.len() > AT_ONCE_ENTRIES { Some(self.looks().turn().await?) } else { None };
         self.records()
             .read(move |r| {
+                let _turn = turn;
                 let mut listed = Vec::new();
                 for child in children {
+                    if listed.len() > limit as usize {
+                        break;
+                    }
                     if r.has_manifest(repository, &child.digest)? {
                         listed.push(from_descriptor(child));
                     }

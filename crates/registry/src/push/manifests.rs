@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hythe_oci::{Descriptor, Digest, Manifest, ManifestKind, MediaType, Reference, Tag};
-use hythe_store::records::Writer;
+use hythe_store::Reader;
 use hythe_store::records::manifests::{NewManifest, StoredManifest};
 use hythe_store::records::repositories::RepositoryId;
 
 use super::uploads::Target;
 use crate::access::{Permit, Push};
+use crate::parts::{Reach, follow};
+use crate::walks::Turn;
 use crate::{Error, Registry};
 
 /// A manifest as a client pushes it.
@@ -24,6 +26,24 @@ pub struct ManifestPush {
     pub content_type: Option<MediaType>,
     /// The exact bytes.
     pub bytes: Bytes,
+}
+
+impl ManifestPush {
+    /// What it holds, and its digest.
+    fn read(self) -> Result<(Self, Manifest, Digest), Error> {
+        let manifest = Manifest::parse(self.content_type.as_ref(), &self.bytes)?;
+        let digest = match &self.reference {
+            Reference::Digest(expected) => {
+                let actual = Digest::of(expected.algorithm(), &self.bytes);
+                if actual != *expected {
+                    return Err(Error::DigestMismatch { expected: *expected, actual });
+                }
+                actual
+            }
+            Reference::Tag(_) => Digest::of(hythe_oci::Algorithm::Sha256, &self.bytes),
+        };
+        Ok((self, manifest, digest))
+    }
 }
 
 /// What a manifest push did.
@@ -44,23 +64,18 @@ impl Registry {
         permit: &Permit<Push>,
         push: ManifestPush,
     ) -> Result<PushedManifest, Error> {
-        let manifest = Manifest::parse(push.content_type.as_ref(), &push.bytes)?;
-        let digest = match &push.reference {
-            Reference::Digest(expected) => {
-                let actual = Digest::of(expected.algorithm(), &push.bytes);
-                if actual != *expected {
-                    return Err(Error::DigestMismatch { expected: *expected, actual });
-                }
-                actual
-            }
-            Reference::Tag(_) => Digest::of(hythe_oci::Algorithm::Sha256, &push.bytes),
-        };
+        let (push, manifest, digest) = self.pushes().work(push.bytes.len(), move || push.read()).await??;
         let mut tags = push.tags.clone();
         if let Reference::Tag(tag) = &push.reference {
             tags.push(tag.clone());
         }
         let parts = Parts::of(&manifest);
         let subject = manifest.subject.as_ref().map(|subject| subject.digest);
+        let references = parts.all();
+        let content = match manifest.kind {
+            ManifestKind::Image => None,
+            ManifestKind::Index => Some(self.weigh(permit, digest, parts.clone(), references.clone()).await?),
+        };
         let new = NewManifest {
             stored: StoredManifest {
                 digest,
@@ -73,7 +88,8 @@ impl Registry {
                 Some(_) if !manifest.annotations.is_empty() => Some(annotations(&manifest)?),
                 _ => None,
             },
-            references: parts.all(),
+            references,
+            content,
         };
         let now = self.now();
         let target = Target::of(permit);
@@ -95,6 +111,54 @@ impl Registry {
             .await?;
         Ok(PushedManifest { digest, subject, tags: push.tags })
     }
+
+    /// The bytes of all blobs below an index. Its children are followed here, before the write, because all writes wait
+    /// for one another; what is not here yet is refused here, so that nothing is left out of the sum.
+    async fn weigh(
+        &self,
+        permit: &Permit<Push>,
+        index: Digest,
+        parts: Parts,
+        references: Vec<Digest>,
+    ) -> Result<u64, Error> {
+        match self.weigh_within(permit, index, parts.clone(), references.clone(), None).await {
+            // It goes beyond a short walk, or beyond any.
+            Err(Error::ManifestConflict(_)) => {
+                let turn = self.pushes().turn().await?;
+                self.weigh_within(permit, index, parts, references, Some(turn)).await
+            }
+            weighed => weighed,
+        }
+    }
+
+    /// Weighs as far as it goes in a turn, and shortly without one.
+    async fn weigh_within(
+        &self,
+        permit: &Permit<Push>,
+        index: Digest,
+        parts: Parts,
+        references: Vec<Digest>,
+        turn: Option<Turn>,
+    ) -> Result<u64, Error> {
+        let reach = if turn.is_some() { Reach::FULL } else { Reach::SHORT };
+        let name = permit.repository().clone();
+        let weighed = self.records().read(move |r| {
+            let _turn = turn;
+            let Some(repository) = r.repository(&name)?.map(|row| row.id) else {
+                // An index of nothing may be the first thing in its repository.
+                if references.is_empty() {
+                    return Ok(0);
+                }
+                return Err(Error::ManifestBlobUnknown { repository: name, missing: references });
+            };
+            let missing = parts.missing(r, repository)?;
+            if !missing.is_empty() {
+                return Err(Error::ManifestBlobUnknown { repository: name, missing });
+            }
+            Ok(follow(r, repository, index, references, reach)?.content())
+        });
+        weighed.await
+    }
 }
 
 fn annotations(manifest: &Manifest) -> Result<String, Error> {
@@ -102,6 +166,7 @@ fn annotations(manifest: &Manifest) -> Result<String, Error> {
 }
 
 /// What must be in the repository before the manifest may be.
+#[derive(Clone)]
 struct Parts {
     blobs: Vec<(Digest, u64)>,
     children: Vec<Digest>,
@@ -133,10 +198,10 @@ impl Parts {
         all
     }
 
-    fn missing(&self, w: &Writer<'_>, repository: RepositoryId) -> Result<Vec<Digest>, Error> {
+    fn missing(&self, r: &Reader<'_>, repository: RepositoryId) -> Result<Vec<Digest>, Error> {
         let mut missing = Vec::new();
         for (digest, size) in &self.blobs {
-            match w.linked_blob(repository, digest)? {
+            match r.linked_blob(repository, digest)? {
                 Some(stored) if stored == *size => {}
                 Some(stored) => {
                     return Err(Error::ManifestConflict(format!(
@@ -148,7 +213,7 @@ impl Parts {
         }
         for digest in &self.children {
             // BuildKit's cache lists blobs in an index, so a child may be either.
-            if !w.has_manifest(repository, digest)? && w.linked_blob(repository, digest)?.is_none() {
+            if !r.has_manifest(repository, digest)? && r.linked_blob(repository, digest)?.is_none() {
                 missing.push(*digest);
             }
         }

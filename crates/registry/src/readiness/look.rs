@@ -1,17 +1,14 @@
 //! Looking through an image in one snapshot: what it needs, and what of that is here.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
-use hythe_oci::{Digest, Manifest, ManifestKind, Reference, RepositoryName};
+use hythe_oci::{Digest, Manifest, Reference, RepositoryName};
 use hythe_store::records::repositories::RepositoryId;
 use hythe_store::{Reader, Timestamp};
 
 use super::Amount;
-use super::announce::MOST_PARTS;
 use crate::Error;
-
-/// The most manifests and blobs that are looked at for one image.
-const MOST_LOOKED_AT: usize = 20 * MOST_PARTS;
+use crate::parts::{Lacking, Reach, follow};
 
 /// What one snapshot says about an image.
 pub(super) struct Seen {
@@ -69,13 +66,14 @@ pub(super) fn look(
     repository: &RepositoryName,
     reference: &Reference,
     now: Timestamp,
+    reach: Reach,
 ) -> Result<Option<Seen>, Error> {
     let id = r.repository(repository)?.map(|row| row.id);
     let Some(digest) = resolve(r, repository, id, reference, now)? else { return Ok(None) };
     if let Some(id) = id
         && r.has_manifest(id, &digest)?
     {
-        return walk(r, id, digest).map(Some);
+        return walk(r, id, digest, reach).map(Some);
     }
     let Some(parts) = r.announced(repository, &digest, now)? else { return Ok(None) };
     let mut seen = Seen::new(digest, false);
@@ -92,36 +90,45 @@ pub(super) fn look(
 }
 
 /// Follows a manifest that is here through its children to its blobs.
-fn walk(r: &Reader<'_>, repository: RepositoryId, digest: Digest) -> Result<Seen, Error> {
+fn walk(r: &Reader<'_>, repository: RepositoryId, digest: Digest, reach: Reach) -> Result<Seen, Error> {
+    let named = r.references(repository, &digest, reach.rows + 1)?;
+    let parts = follow(r, repository, digest, named, reach)?;
     let mut seen = Seen::new(digest, true);
-    let mut met = HashSet::from([digest]);
-    let mut open = vec![digest];
-    while let Some(next) = open.pop() {
-        let Some(stored) = r.manifest(repository, &next)? else { continue };
-        let manifest = Manifest::parse(Some(&stored.media_type), &stored.bytes)?;
-        if manifest.kind == ManifestKind::Index {
-            for child in &manifest.children {
-                if !met.insert(child.digest) {
-                    continue;
-                }
-                let is_manifest = r.has_manifest(repository, &child.digest)?;
-                let here = is_manifest || r.linked_blob(repository, &child.digest)?.is_some();
-                seen.part(child.digest, child.size, here);
-                if is_manifest {
-                    open.push(child.digest);
-                }
-            }
-        }
-        for blob in manifest.required_blobs() {
-            if met.insert(blob.digest) {
-                seen.part(blob.digest, blob.size, r.linked_blob(repository, &blob.digest)?.is_some());
-            }
-        }
-        if met.len() > MOST_LOOKED_AT {
-            return Err(Error::ManifestConflict(format!(
-                "The image {digest} has more than {MOST_LOOKED_AT} parts, and no status is told for so many: ask for its children one by one."
-            )));
-        }
+    seen.present = parts.manifests.and(parts.sound);
+    seen.needed = seen.present;
+    for (part, size) in demanded(r, repository, &digest, &parts.lacking, reach)? {
+        seen.part(part, size, false);
     }
     Ok(seen)
+}
+
+/// Those lacking parts that are needed, each once and with its size: some layers may be elsewhere, and only the
+/// manifest that names a layer says so. An image that is whole lacks nothing, so that nothing is read for it.
+fn demanded(
+    r: &Reader<'_>,
+    repository: RepositoryId,
+    image: &Digest,
+    lacking: &[Lacking],
+    reach: Reach,
+) -> Result<BTreeMap<Digest, u64>, Error> {
+    let mut demanded = BTreeMap::new();
+    let mut bytes = 0;
+    for named in lacking.chunk_by(|one, other| one.named_by == other.named_by) {
+        let Some(manifest) = named.first().map(|lacking| lacking.named_by) else { continue };
+        let Some(stored) = r.manifest(repository, &manifest)? else { continue };
+        bytes += stored.bytes.len();
+        if bytes > reach.bytes {
+            return Err(Error::ManifestConflict(format!(
+                "So many parts of the image {image} are missing or damaged that no status is told: push it again, or ask for its children one by one."
+            )));
+        }
+        let manifest = Manifest::parse(Some(&stored.media_type), &stored.bytes)?;
+        let named: HashSet<_> = named.iter().map(|lacking| lacking.part).collect();
+        for part in manifest.required_blobs().chain(&manifest.children) {
+            if named.contains(&part.digest) {
+                demanded.entry(part.digest).or_insert(part.size);
+            }
+        }
+    }
+    Ok(demanded)
 }

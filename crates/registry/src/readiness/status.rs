@@ -8,7 +8,9 @@ use hythe_store::records::announcements::readiness_topic;
 use tokio::time::{Instant, timeout};
 
 use super::look::{Seen, look};
+use crate::parts::Reach;
 use crate::projects::ProjectError;
+use crate::walks::Turn;
 use crate::{Error, Registry};
 
 /// The longest time a status may be waited for in one call; proxies cut what is silent for longer.
@@ -37,9 +39,14 @@ pub struct Amount {
 }
 
 impl Amount {
-    pub(super) fn add(&mut self, bytes: u64) {
+    pub(crate) fn add(&mut self, bytes: u64) {
         self.parts += 1;
         self.bytes = self.bytes.saturating_add(bytes);
+    }
+
+    /// Both together.
+    pub(super) fn and(self, other: Self) -> Self {
+        Self { parts: self.parts + other.parts, bytes: self.bytes.saturating_add(other.bytes) }
     }
 }
 
@@ -84,11 +91,19 @@ impl Registry {
         wait: Duration,
     ) -> Result<ImageStatus, ProjectError> {
         let end = Instant::now() + wait.min(LONGEST_WAIT);
+        let mut again = false;
         let mut watch = self.records().watch(readiness_topic(repository));
         loop {
             // Asked each time: who loses access while waiting learns nothing more.
             self.seen_project(caller, &repository.project()).await?;
-            let status = self.look_at(repository, reference).await?;
+            let status = if again {
+                // Always in turn, for one write may wake all who wait; the server limits their number.
+                let turn = self.looks().patient_turn().await?;
+                self.look_at(repository, reference, Some(turn)).await?
+            } else {
+                self.first_look(repository, reference).await?
+            };
+            again = true;
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() || status.as_ref().is_some_and(|status| status.condition == Condition::Ready) {
                 return status.ok_or_else(|| {
@@ -100,17 +115,37 @@ impl Registry {
         }
     }
 
-    async fn look_at(
+    async fn first_look(
         &self,
         repository: &RepositoryName,
         reference: &Reference,
     ) -> Result<Option<ImageStatus>, Error> {
+        match self.look_at(repository, reference, None).await {
+            // It goes beyond a short look, or beyond any.
+            Err(Error::ManifestConflict(_)) => {
+                let turn = self.looks().turn().await?;
+                self.look_at(repository, reference, Some(turn)).await
+            }
+            looked => looked,
+        }
+    }
+
+    /// Looks as far as it goes in a turn, and shortly without one.
+    async fn look_at(
+        &self,
+        repository: &RepositoryName,
+        reference: &Reference,
+        turn: Option<Turn>,
+    ) -> Result<Option<ImageStatus>, Error> {
         let now = self.now();
+        let reach = if turn.is_some() { Reach::FULL } else { Reach::SHORT };
         let (name, reference) = (repository.clone(), reference.clone());
         let seen = self
             .records()
             .read(move |r| {
-                let Some(seen) = look(r, &name, &reference, now)? else { return Ok(None) };
+                // Here, because a client that hangs up does not end this work.
+                let _turn = turn;
+                let Some(seen) = look(r, &name, &reference, now, reach)? else { return Ok(None) };
                 let mut uploads = Vec::new();
                 for (digest, size) in &seen.missing {
                     uploads.extend(r.upload_of_part(&name, digest)?.map(|id| (id, *size)));

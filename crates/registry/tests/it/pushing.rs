@@ -94,6 +94,33 @@ async fn referrers_listed_under_the_fallback_tag_are_taken_up() {
 }
 
 #[tokio::test]
+async fn many_under_the_fallback_tag_are_listed_page_by_page() {
+    let house = House::new().await;
+    let config = house.blob("lab/app", b"{}").await;
+    let subject = house.manifest("lab/app", "v1", image(&config, &[], None)).await.unwrap();
+    let mut listed = Vec::new();
+    for number in 0..20 {
+        let mut old: serde_json::Value = serde_json::from_str(&image(&config, &[], None)).unwrap();
+        old["annotations"] = serde_json::json!({ "number": number.to_string() });
+        listed.push((house.untagged("lab/app", old.to_string()).await.unwrap(), 1));
+    }
+    house.manifest("lab/app", subject.fallback_tag().as_str(), index(&listed)).await.unwrap();
+    let permit = house.pull("lab/app").await;
+    let mut expected: Vec<_> = listed.into_iter().map(|(digest, _)| digest).collect();
+    expected.sort_unstable();
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let page = house.registry.referrers(&permit, subject, None, after, 7).await.unwrap();
+        found.extend(page.items.iter().map(|item| item.digest));
+        after = found.last().copied();
+        if !page.next {
+            break;
+        }
+    }
+    assert_eq!(found, expected);
+}
+
+#[tokio::test]
 async fn a_cut_body_keeps_what_arrived() {
     let house = House::new().await;
     let permit = house.push("lab/app").await;

@@ -193,6 +193,31 @@ async fn an_image_with_a_damaged_blob_is_pending_until_it_is_pushed_again() {
     assert_eq!(house.status(&by_tag("all"), AT_ONCE).await.unwrap().condition, Condition::Ready);
 }
 
+#[tokio::test]
+async fn a_layer_that_may_be_elsewhere_keeps_no_image_pending() {
+    let house = House::new().await;
+    let config = house.blob("lab/app", b"{}").await;
+    let layer = house.blob("lab/app", b"a layer of ours").await;
+    let elsewhere = sha256(b"a layer of somebody else");
+    let kind = "application/vnd.oci.image.layer.v1.tar";
+    let foreign = format!(
+        "{{\"mediaType\":\"application/vnd.oci.image.layer.nondistributable.v1.tar\",\"digest\":\"{elsewhere}\",\"size\":24}}"
+    );
+    let json = image(&config, &[layer], None).replace("\"layers\":[", &format!("\"layers\":[{foreign},"));
+    assert!(json.contains(kind) && json.contains("nondistributable"));
+    let digest = house.manifest("lab/app", "v1", json.clone()).await.unwrap();
+    let all = house.manifest("lab/app", "all", index(&[(digest, json.len() as u64)])).await.unwrap();
+    for reference in [by_digest(digest), by_digest(all)] {
+        assert_eq!(house.status(&reference, AT_ONCE).await.unwrap().condition, Condition::Ready);
+    }
+    // It is told apart from a layer of ours that is lost.
+    std::fs::remove_file(house.file_of(&layer.digest)).unwrap();
+    assert!(!house.has_blob("lab/app", layer.digest).await);
+    let status = house.status(&by_digest(all), AT_ONCE).await.unwrap();
+    assert_eq!((status.condition, status.needed.bytes - status.present.bytes), (Condition::Pending, 15));
+    assert!(status.reason.unwrap().starts_with("1 of 3 parts"));
+}
+
 async fn image_size(house: &House, digest: Digest) -> u64 {
     let permit = house.pull("lab/app").await;
     house.registry.manifest(&permit, &Reference::Digest(digest)).await.unwrap().bytes.len() as u64

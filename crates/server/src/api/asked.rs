@@ -5,14 +5,14 @@ use std::str::FromStr;
 
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
-use http::header;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http::{HeaderValue, header};
 use hythe_api::ProblemCode;
 use serde::de::DeserializeOwned;
 
 use crate::limits::API_BODY_BYTES;
 use crate::page::PageQuery;
 use crate::problem::Refusal;
+use crate::whole_body::{NO_ROOM_RETRY_SECONDS, NotWhole, Room};
 
 /// A JSON document of at most 64 KiB.
 pub(crate) struct Document<T>(pub(crate) T);
@@ -29,18 +29,17 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Document<T> {
                 "The body must be JSON: send it with `Content-Type: application/json`.",
             ));
         }
-        let body = Limited::new(request.into_body(), API_BODY_BYTES);
-        let bytes = match body.collect().await {
-            Ok(collected) => collected.to_bytes(),
-            Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => {
-                return Err(Refusal::new(
-                    ProblemCode::BodyTooLarge,
-                    format!("The body is longer than {API_BODY_BYTES} bytes, the most that is read here."),
-                ));
-            }
-            Err(_) => return Err(Refusal::new(ProblemCode::Malformed, "The request's body ended early.")),
-        };
-        serde_json::from_slice(&bytes).map(Self).map_err(|error| {
+        let room = request.extensions().get::<Room>().cloned().ok_or_else(Refusal::failure)?;
+        let body = room.read(request.into_body(), API_BODY_BYTES).await.map_err(|error| match error {
+            NotWhole::TooLong => Refusal::new(
+                ProblemCode::BodyTooLarge,
+                format!("The body is longer than {API_BODY_BYTES} bytes, the most that is read here."),
+            ),
+            NotWhole::NoRoom => Refusal::new(ProblemCode::Unavailable, NotWhole::NO_ROOM)
+                .with(header::RETRY_AFTER, HeaderValue::from(NO_ROOM_RETRY_SECONDS)),
+            NotWhole::Cut => Refusal::new(ProblemCode::Malformed, "The request's body ended early."),
+        })?;
+        serde_json::from_slice(&body.bytes).map(Self).map_err(|error| {
             Refusal::new(ProblemCode::Malformed, format!("The body is not what is expected here: {error}."))
         })
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::extract::{Query, State};
 use axum::{Extension, Json};
-use http::StatusCode;
+use http::{HeaderValue, StatusCode, header};
 use hythe_api::{Image, ImageStatus, NewAnnouncement, Page, PlaceStatus, Problem, ProblemCode, Readiness};
 use hythe_identity::Caller;
 use hythe_oci::{Digest, ProjectName, Reference, RepositoryName};
@@ -16,6 +16,8 @@ use super::ApiState;
 use super::asked::{Document, Named, NamedPair, Paged, Queried};
 use crate::page::{PageQuery, page};
 use crate::problem::Refusal;
+use crate::request::ClientAddress;
+use crate::shares::Full;
 
 /// The tagged images of a project.
 #[utoipa::path(get, path = "/api/v1/projects/{project}/images", tag = "images",
@@ -70,10 +72,14 @@ pub(super) struct WaitQuery {
         ("reference" = String, Path, description = "A digest, or a tag"), WaitQuery), responses(
     (status = 200, description = "It is here or on its way", body = ImageStatus),
     (status = 404, description = "It is neither here nor announced, or you may not see it", body = Problem, content_type = "application/problem+json"),
+    (status = 422, description = "It has too many parts, or too many of them are missing", body = Problem, content_type = "application/problem+json"),
+    (status = 429, description = "Too many requests from your network wait for a status", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "Too many requests ask or wait for a status", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(super) async fn status(
     State(state): State<ApiState>,
     Extension(caller): Extension<Caller>,
+    Extension(client): Extension<ClientAddress>,
     NamedPair(repository, reference): NamedPair<RepositoryName, Reference>,
     Queried(Query(query)): Queried<WaitQuery>,
 ) -> Result<Json<ImageStatus>, Refusal> {
@@ -84,6 +90,10 @@ pub(super) async fn status(
             format!("`wait` is at most {} seconds: ask again when they are over.", LONGEST_WAIT.as_secs()),
         ));
     }
+    let mut place = state.status_waits.of(client.0);
+    if !wait.is_zero() {
+        place.take(1).map_err(no_place)?;
+    }
     let ask = |wait| state.registry.image_status(&caller, &repository, &reference, wait);
     let status = tokio::select! {
         status = ask(wait) => status?,
@@ -91,6 +101,18 @@ pub(super) async fn status(
         () = state.drain.stopping(), if !wait.is_zero() => ask(Duration::ZERO).await?,
     };
     Ok(Json(told(repository, status)))
+}
+
+/// Why nobody else may wait: told to come back, for to wait is all they want.
+fn no_place(full: Full) -> Refusal {
+    let (code, whose) = match full {
+        Full::Server => (ProblemCode::Unavailable, "Too many requests wait"),
+        Full::Network => (ProblemCode::TooManyRequests, "Too many requests from your network wait"),
+    };
+    let detail = format!(
+        "{whose} for the status of an image at the moment: ask again in a few seconds, or without `wait`."
+    );
+    Refusal::new(code, detail).with(header::RETRY_AFTER, HeaderValue::from_static("5"))
 }
 
 /// Announces that an image is going to be pushed.

@@ -14,6 +14,8 @@ mod tokens;
 mod uploads;
 mod users;
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{self, Next};
@@ -31,6 +33,7 @@ use crate::drain::DrainWatch;
 use crate::log_line::{Identified, RouteLabel};
 use crate::problem::Refusal;
 use crate::request::ClientAddress;
+use crate::shares::Shares;
 
 pub(crate) use asked::Document;
 pub use document::document;
@@ -42,6 +45,8 @@ pub(crate) struct ApiState {
     pub(crate) registry: Registry,
     /// Tells long answers when to end.
     pub(crate) drain: DrainWatch,
+    /// The requests that wait for a status.
+    pub(crate) status_waits: Arc<Shares>,
 }
 
 /// The face, with its document.
@@ -143,7 +148,7 @@ fn may_use(session: &Session, method: &Method) -> Result<(), Refusal> {
 }
 
 /// The user who must be signed in for this.
-fn signed_in(caller: &Caller) -> Result<&std::sync::Arc<hythe_identity::User>, Refusal> {
+fn signed_in(caller: &Caller) -> Result<&Arc<hythe_identity::User>, Refusal> {
     caller.user().ok_or_else(|| {
         refusals::challenge(
             ProblemCode::SignInRequired,

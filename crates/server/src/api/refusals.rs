@@ -44,6 +44,10 @@ impl From<ProjectError> for Refusal {
             ProjectError::Exists(_) => ProblemCode::AlreadyExists,
             ProjectError::NotEmpty(_) => ProblemCode::NotEmpty,
             ProjectError::Invalid(_) => ProblemCode::Invalid,
+            // The image is at fault, not the store, and the sentence says how.
+            ProjectError::Store(Error::ManifestConflict(_) | Error::ManifestInvalid(_)) => {
+                ProblemCode::Invalid
+            }
             ProjectError::Store(cause) => return passing(cause).unwrap_or_else(|| Self::internal(cause)),
         };
         Self::new(code, error.to_string())

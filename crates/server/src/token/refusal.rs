@@ -11,6 +11,7 @@ use serde_json::json;
 use super::wish::BadForm;
 use crate::request::RequestId;
 use crate::seldom;
+use crate::whole_body::{NO_ROOM_RETRY_SECONDS, NotWhole};
 
 /// Why no token was given.
 pub(super) struct Refusal {
@@ -51,6 +52,18 @@ impl Refusal {
     pub(super) fn unreadable() -> Self {
         let message = "The form could not be read to its end. Send the request again.".to_owned();
         Self::new(StatusCode::BAD_REQUEST, ErrorCode::Unknown, "invalid_request", message)
+    }
+
+    /// Others' bodies fill the memory for them.
+    pub(super) fn no_room() -> Self {
+        let mut refusal = Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            ErrorCode::Unavailable,
+            "temporarily_unavailable",
+            NotWhole::NO_ROOM.to_owned(),
+        );
+        refusal.retry_after = Some(NO_ROOM_RETRY_SECONDS.into());
+        refusal
     }
 
     /// A fault of ours: the reason goes to the log under the request's id.

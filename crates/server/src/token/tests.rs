@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use http::{Request, StatusCode};
+use http_body_util::BodyExt as _;
 use hythe_identity::{HashCost, IdentityOptions};
 use hythe_oci::ScopeSet;
 use hythe_registry::RegistryOptions;
@@ -17,6 +19,7 @@ use tower::ServiceExt as _;
 
 use super::*;
 use crate::request::{RequestIds, RequestReader};
+use crate::whole_body::Rooms;
 
 const PASSWORD: &str = "correct horse";
 const ADA: Option<(&str, &str)> = Some(("ada", PASSWORD));
@@ -52,6 +55,7 @@ impl House {
         }
         let router = router(TokenState::new(identity.clone(), registry, "hythe.test"))
             .layer(Extension(ClientAddress(IpAddr::V4(Ipv4Addr::LOCALHOST))))
+            .layer(Extension(Rooms::new().of(IpAddr::V4(Ipv4Addr::LOCALHOST))))
             .layer(Extension(request_id()));
         Self { router, identity, _folder: folder }
     }

@@ -9,7 +9,6 @@ use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hythe_oci::{Endpoint, ErrorCode, MediaType, Reference, RepositoryName, Tag, limits};
 use hythe_registry::access::{Delete, Pull, Push};
 use hythe_registry::pull::StoredManifest;
@@ -17,6 +16,7 @@ use hythe_registry::push::ManifestPush;
 
 use super::fault::Fault;
 use super::{CONTENT_DIGEST, Call, conditional, empty, value};
+use crate::whole_body::{NO_ROOM_RETRY_SECONDS, NotWhole, Room, WholeBody};
 
 const SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
 const TAG: HeaderName = HeaderName::from_static("oci-tag");
@@ -66,7 +66,9 @@ pub(super) async fn put(
     let permit = call.permit::<Push>(name).await?;
     let tags = tags(call)?;
     let content_type = content_type(call)?;
-    let bytes = read(body).await?;
+    // Counted until the answer: what is made of the bytes goes with them.
+    let body = read(call, body).await?;
+    let bytes = body.bytes.clone();
     let pushed =
         call.registry().put_manifest(&permit, ManifestPush { reference, tags, content_type, bytes }).await?;
     let mut response = empty(StatusCode::CREATED);
@@ -149,22 +151,28 @@ fn content_type(call: &Call<'_>) -> Result<Option<MediaType>, Fault> {
     })
 }
 
-async fn read(body: Body) -> Result<Bytes, Fault> {
+async fn read(call: &Call<'_>, body: Body) -> Result<WholeBody, Fault> {
     let limit = limits::MANIFEST_BYTES;
-    match Limited::new(body, limit).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => Err(Fault::new(
+    let room = call
+        .head
+        .extensions
+        .get::<Room>()
+        .ok_or_else(|| Fault::internal("a request came without its context"))?;
+    room.read(body, limit).await.map_err(|error| match error {
+        NotWhole::TooLong => Fault::new(
             413,
             ErrorCode::SizeInvalid,
             format!(
                 "A manifest may have at most {limit} bytes, for clients read no larger one: put the data into a blob."
             ),
-        )),
-        Err(_) => Err(Fault::invalid(
+        ),
+        NotWhole::NoRoom => Fault::new(503, ErrorCode::Unavailable, NotWhole::NO_ROOM)
+            .with_header(header::RETRY_AFTER, HeaderValue::from(NO_ROOM_RETRY_SECONDS)),
+        NotWhole::Cut => Fault::invalid(
             ErrorCode::ManifestInvalid,
             "The request's body ended early: nothing was stored; push the manifest again.",
-        )),
-    }
+        ),
+    })
 }
 
 #[cfg(test)]

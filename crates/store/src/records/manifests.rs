@@ -34,6 +34,22 @@ pub struct NewManifest {
     pub annotations: Option<String>,
     /// Everything that must live as long as it does: config, layers, children.
     pub references: Vec<Digest>,
+    /// The bytes of all blobs below it, its children's included, each counted once; `None` where it has no children.
+    /// Told by the caller, because following children may take long, and all writes wait for one another.
+    pub content: Option<u64>,
+}
+
+/// What a repository holds under a digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// A manifest of so many bytes.
+    Manifest(u64),
+    /// A blob of so many bytes.
+    Blob(u64),
+    /// A blob of so many bytes, whose copy is known to be damaged.
+    Damaged(u64),
+    /// Nothing.
+    Nothing,
 }
 
 /// One line of a referrers listing.
@@ -87,6 +103,42 @@ impl Reader<'_> {
     pub fn has_manifest(&self, repository: RepositoryId, digest: &Digest) -> Result<bool, RecordError> {
         let sql = "SELECT 1 FROM manifests WHERE repository_id = ?1 AND digest = ?2";
         Ok(self.conn().prepare_cached(sql)?.exists(params![repository.0, DigestKey::of(digest)])?)
+    }
+
+    /// What the repository holds under a digest; a manifest where it is both.
+    pub fn held(&self, repository: RepositoryId, digest: &Digest) -> Result<Held, RecordError> {
+        let sql = "SELECT m.size, b.size, b.damaged IS NULL FROM (SELECT 1)
+                   LEFT JOIN manifests m ON m.repository_id = ?1 AND m.digest = ?2
+                   LEFT JOIN links l ON l.repository_id = ?1 AND l.digest = ?2
+                   LEFT JOIN blobs b ON b.digest = l.digest";
+        let mut statement = self.conn().prepare_cached(sql)?;
+        let held = statement.query_row(params![repository.0, DigestKey::of(digest)], |row| {
+            let size = |column| row.get::<_, Option<i64>>(column)?.map(|_| size_at(row, column)).transpose();
+            Ok(match (size(0)?, size(1)?) {
+                (Some(manifest), _) => Held::Manifest(manifest),
+                (None, Some(blob)) if row.get(2)? => Held::Blob(blob),
+                (None, Some(blob)) => Held::Damaged(blob),
+                (None, None) => Held::Nothing,
+            })
+        })?;
+        Ok(held)
+    }
+
+    /// What a manifest of this repository names: config, layers, children. None, if the manifest is not here. At
+    /// most `limit`.
+    pub fn references(
+        &self,
+        repository: RepositoryId,
+        manifest: &Digest,
+        limit: usize,
+    ) -> Result<Vec<Digest>, RecordError> {
+        let sql =
+            "SELECT target FROM manifest_references WHERE repository_id = ?1 AND manifest = ?2 LIMIT ?3";
+        let mut statement = self.conn().prepare_cached(sql)?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = statement
+            .query_map(params![repository.0, DigestKey::of(manifest), limit], |row| digest_at(row, 0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// Manifests whose subject is `subject`, after a digest in stored order, filtered by type: at most
@@ -175,7 +227,7 @@ impl Writer<'_> {
             for target in &new.references {
                 statement.execute(params![repository.0, DigestKey::of(target), DigestKey::of(digest)])?;
             }
-            self.note_content(repository, digest)?;
+            self.note_content(repository, digest, new.content)?;
         }
         for part in &new.references {
             self.end_hold(repository, part, now)?;
@@ -183,18 +235,19 @@ impl Writer<'_> {
         self.note_change(repository, i64::from(!known), now)
     }
 
-    /// Adds up the bytes of everything the manifest names, its children's parts included, each blob once.
-    fn note_content(&mut self, repository: RepositoryId, digest: &Digest) -> Result<(), RecordError> {
-        let sql = "UPDATE manifests SET content = (
-                     WITH RECURSIVE parts (target) AS (
-                       SELECT f.target FROM manifest_references f WHERE f.repository_id = ?1 AND f.manifest = ?2
-                       UNION
-                       SELECT f.target FROM parts p JOIN manifest_references f
-                           ON f.repository_id = ?1 AND f.manifest = p.target
-                     )
-                     SELECT coalesce(sum(b.size), 0) FROM parts p JOIN blobs b ON b.digest = p.target
-                   ) WHERE repository_id = ?1 AND digest = ?2";
-        self.conn().prepare_cached(sql)?.execute(params![repository.0, DigestKey::of(digest)])?;
+    /// Notes the bytes below a manifest that is here: those told, else those of the blobs it names itself.
+    fn note_content(
+        &mut self,
+        repository: RepositoryId,
+        digest: &Digest,
+        content: Option<u64>,
+    ) -> Result<(), RecordError> {
+        let sql = "UPDATE manifests SET content = coalesce(?3, (
+                     SELECT sum(b.size) FROM manifest_references f JOIN blobs b ON b.digest = f.target
+                      WHERE f.repository_id = ?1 AND f.manifest = ?2
+                   ), 0) WHERE repository_id = ?1 AND digest = ?2";
+        let content = content.map(size_value);
+        self.conn().prepare_cached(sql)?.execute(params![repository.0, DigestKey::of(digest), content])?;
         Ok(())
     }
 

@@ -17,6 +17,7 @@ mod second_paths;
 mod secrets;
 mod smuggling;
 mod stopping;
+mod walks;
 mod wire;
 
 use hythe_testbed::{Hythe, Options, Visibility};

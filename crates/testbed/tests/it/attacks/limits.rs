@@ -60,6 +60,37 @@ fn target_bytes() {
 }
 
 #[test]
+fn method_bytes() {
+    let server = server(&[]);
+    for path in ["/v2/lab/app/tags/list", "/api/v1/projects", "/token", "/"] {
+        let request =
+            |method: &str| format!("{method} {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+        let (statuses, text) = answer(&server, request(&"M".repeat(200_000)));
+        assert_eq!(statuses, [400], "{}", text.len());
+        assert!(text.len() < 2_000, "{}", text.len());
+        let (statuses, text) = answer(&server, request("PROPFIND"));
+        assert!(statuses.len() == 1 && (401..=405).contains(&statuses[0]), "{text}");
+    }
+    assert!(server.logs("MMMM"), "{}", server.log());
+    assert!(server.log().lines().all(|line| line.len() < 2_000));
+    still_serves(&server);
+}
+
+/// Whoever has no account writes no more into the log than others do.
+#[test]
+fn names_in_the_log() {
+    let server = server(&[]);
+    let name = "n".repeat(50_000);
+    let form =
+        format!("grant_type=password&service=s&client_id=c&username={name}&password={}", "p".repeat(300));
+    let answer = server.anonymous().ask("POST", "/token");
+    let answer = answer.header("Content-Type", "application/x-www-form-urlencoded");
+    answer.body(Body::Whole(form.into_bytes())).send().is(401);
+    assert!(server.logs("a sign-in failed"), "{}", server.log());
+    assert!(server.log().lines().all(|line| line.len() < 2_000));
+}
+
+#[test]
 fn bodies() {
     let server = server(&[]);
     let admin = server.admin();

@@ -7,12 +7,12 @@ use std::process::Command;
 use std::sync::Arc;
 
 use hythe_testbed::run_folder::{self, Source};
-use hythe_testbed::{Hythe, Options, noise};
+use hythe_testbed::{Content, Family, Hythe, Options, Packing, noise};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-use super::numbers::resident_kib;
+use super::numbers::{metric, resident_kib};
 use super::wire::{Wire, admin_authorization};
 use super::{server, still_serves};
 
@@ -46,6 +46,62 @@ fn two_hundred_readers_that_do_not_read() {
     assert!(grown < READERS as u64 * EACH_KIB, "{grown} KiB for {READERS} slow readers");
     println!("{grown} KiB for {READERS} slow readers");
     // Others are served meanwhile.
+    still_serves(&server);
+}
+
+/// The promise of the documentation for the manifests of one address that are under way, in KiB, and what the buffers
+/// of their connections may add.
+const MANIFESTS_KIB: u64 = 16 * 1024 + 40 * EACH_KIB;
+
+#[test]
+fn manifests_that_do_not_end() {
+    const LENGTH: usize = 4 << 20;
+    const SENDERS: u32 = 40;
+    let server = server(&[]);
+    let before = resident_kib(&server);
+    let body = vec![b' '; LENGTH - 1];
+    let head = format!(
+        "PUT /v2/lab/app/manifests/v1 HTTP/1.1\r\nHost: h\r\nAuthorization: {}\r\nContent-Type: application/json\r\n\
+         Content-Length: {LENGTH}\r\n\r\n",
+        admin_authorization(&server)
+    );
+    let senders: Vec<Wire> = (0..SENDERS)
+        .map(|_| {
+            let mut wire = Wire::open(server.addr());
+            wire.send(&head);
+            // Those that are refused are cut while they send.
+            wire.flood(&body);
+            wire
+        })
+        .collect();
+    let refused = "hythe_http_requests_total{route=\"put_manifest\",method=\"PUT\",status=\"503\"}";
+    for waited in 0.. {
+        if metric(&server, refused) >= f64::from(SENDERS - 4) {
+            break;
+        }
+        assert!(
+            waited < 200,
+            "{} KiB more, and few are refused",
+            resident_kib(&server).saturating_sub(before)
+        );
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    let grown = resident_kib(&server).saturating_sub(before);
+    assert!(grown < MANIFESTS_KIB, "{grown} KiB for {SENDERS} manifests");
+    println!("{grown} KiB for {SENDERS} manifests");
+    // What most clients push is taken meanwhile, and the rest once those are gone.
+    let admin = server.admin();
+    let image = hythe_testbed::image(Family::Oci, Packing::Gzip, "small", "amd64");
+    admin.push_image("lab/app", "small", &image).is(201);
+    let mut large: serde_json::Value = serde_json::from_slice(&image.manifest.bytes).unwrap();
+    large["annotations"] = serde_json::json!({ "words": "x".repeat(1 << 20) });
+    let large = Content::json(&image.manifest.media_type, &large);
+    let answer = admin.put_manifest("lab/app", "large", &large).is(503).code("UNAVAILABLE");
+    answer.must("retry-after");
+    drop(senders);
+    while admin.put_manifest("lab/app", "large", &large).one_of(&[201, 503]).status != 201 {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
     still_serves(&server);
 }
 

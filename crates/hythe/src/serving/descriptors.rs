@@ -8,7 +8,7 @@ pub(super) fn raise(connections: u64) {
     // Neither is set where there is no limit.
     if limit.current != limit.maximum {
         limit.current = limit.maximum;
-        if let Err(error) = setrlimit(Resource::Nofile, limit.clone()) {
+        if let Err(error) = setrlimit(Resource::Nofile, limit) {
             tracing::warn!(%error, "the limit of open files stays as it is");
             limit = getrlimit(Resource::Nofile);
         }

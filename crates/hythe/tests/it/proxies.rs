@@ -1,46 +1,32 @@
 //! The way to a registry leads through a proxy that the environment names.
 
-use std::io::{Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc;
 use std::thread;
 
 use hythe_testbed::{Family, Hythe, Options, Packing, Visibility, image};
 
 use crate::hythe;
 
-/// A SOCKS 5 proxy (RFC 1928) that leads each connection to one place, and answers what name was asked for.
-fn socks_proxy(to: SocketAddr) -> (SocketAddr, std::sync::mpsc::Receiver<String>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let addr = listener.local_addr().unwrap();
-    let (tell, told) = std::sync::mpsc::channel();
-    thread::spawn(move || {
-        for client in listener.incoming() {
-            let (mut client, tell) = (client.unwrap(), tell.clone());
-            thread::spawn(move || {
-                let mut greeting = [0; 2];
-                client.read_exact(&mut greeting).unwrap();
-                client.read_exact(&mut vec![0; usize::from(greeting[1])]).unwrap();
-                client.write_all(&[5, 0]).unwrap();
-                let mut request = [0; 5];
-                client.read_exact(&mut request).unwrap();
-                assert_eq!(request[..4], [5, 1, 0, 3], "a connection to a name");
-                let mut name = vec![0; usize::from(request[4]) + 2];
-                client.read_exact(&mut name).unwrap();
-                name.truncate(name.len() - 2);
-                tell.send(String::from_utf8(name).unwrap()).unwrap();
-                let mut server = TcpStream::connect(to).unwrap();
-                client.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]).unwrap();
-                let (mut from, mut back) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-                thread::spawn(move || {
-                    // Either side may end first.
-                    let _ = std::io::copy(&mut from, &mut back);
-                    let _ = back.shutdown(Shutdown::Write);
-                });
-                let _ = std::io::copy(&mut server, &mut client);
-            });
-        }
-    });
-    (addr, told)
+/// Leads a client of SOCKS 5 (RFC 1928) to one place, and tells what name was asked for.
+fn lead(mut client: TcpStream, to: SocketAddr, tell: &mpsc::Sender<Vec<u8>>) -> io::Result<()> {
+    let mut greeting = [0; 2];
+    client.read_exact(&mut greeting)?;
+    client.read_exact(&mut vec![0; usize::from(greeting[1])])?;
+    client.write_all(&[5, 0])?;
+    // A connection, to a name of this length; the port comes behind it.
+    let mut request = [0; 5];
+    client.read_exact(&mut request)?;
+    let mut name = vec![0; usize::from(request[4])];
+    client.read_exact(&mut name)?;
+    client.read_exact(&mut [0; 2])?;
+    tell.send([&request[..4], &name].concat()).map_err(io::Error::other)?;
+    let mut server = TcpStream::connect(to)?;
+    client.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0])?;
+    let (mut from, mut back) = (client.try_clone()?, server.try_clone()?);
+    thread::spawn(move || io::copy(&mut from, &mut back).and_then(|_| back.shutdown(Shutdown::Write)));
+    io::copy(&mut server, &mut client).map(drop)
 }
 
 #[test]
@@ -48,10 +34,18 @@ fn a_registry_behind_a_socks_proxy() {
     let server = Hythe::start(Options::default());
     server.create_project("lab", Visibility::Public);
     server.admin().push_image("lab/app", "v1", &image(Family::Oci, Packing::Gzip, "socks", "amd64"));
-    let (proxy, asked) = socks_proxy(server.addr());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (proxy, to) = (listener.local_addr().unwrap(), server.addr());
+    let (tell, told) = mpsc::channel();
+    thread::spawn(move || {
+        for client in listener.incoming().map_while(Result::ok) {
+            let tell = tell.clone();
+            thread::spawn(move || lead(client, to, &tell));
+        }
+    });
     let tool = hythe()
-        .env("ALL_PROXY", &format!("socks5h://{proxy}"))
+        .env("ALL_PROXY", format!("socks5h://{proxy}"))
         .env("HYTHE_SERVER", "http://registry.invalid:5000");
     assert_eq!(tool.run(&["tags", "lab/app", "-o", "quiet"]).ok().stdout, "v1\n");
-    assert_eq!(asked.recv().unwrap(), "registry.invalid");
+    assert_eq!(told.recv().unwrap(), b"\x05\x01\x00\x03registry.invalid");
 }

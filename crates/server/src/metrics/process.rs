@@ -69,7 +69,7 @@ mod tests {
         let process = Process::read().unwrap();
         assert!(process.resident_bytes > 1 << 20 && process.virtual_bytes >= process.resident_bytes);
         assert!(process.threads >= 1 && process.open_fds >= 3 && process.max_fds >= process.open_fds);
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+        let now = hythe_store::Clock::now(&hythe_store::SystemClock).as_secs().cast_unsigned();
         assert!(process.started <= now + 1 && process.started + 86_400 > now, "{}", process.started);
     }
 

@@ -20,7 +20,7 @@ fn apply(runner: Runner, connection: &mut rusqlite::Connection, upgrade: bool) -
     // Grouped: apart, an end between a change and its note would leave a change that cannot be made twice.
     let runner = runner.set_abort_divergent(true).set_abort_missing(true).set_grouped(true);
     let failed = |error| RecordError::Migration(Arc::new(error));
-    let ours = runner.get_migrations().iter().map(|migration| migration.version()).max().unwrap_or(0);
+    let ours = runner.get_migrations().iter().map(refinery::Migration::version).max().unwrap_or(0);
     let known = "SELECT 1 FROM sqlite_schema WHERE name = 'refinery_schema_history'";
     let found = if connection.prepare(known)?.exists([])? {
         runner.get_last_applied_migration(connection).map_err(failed)?.map_or(0, |last| last.version())

@@ -39,7 +39,9 @@ pub(crate) fn interleaved(
 ) -> Vec<Vec<Round>> {
     let mut measured: Vec<Vec<Round>> = sides.iter().map(|_| Vec::new()).collect();
     for round in 0..=rounds {
-        for (index, side) in sides.iter().enumerate() {
+        // Each round begins with another side: whoever comes behind a heavy one finds its caches cold.
+        for index in (0..sides.len()).map(|turn| (round + turn) % sides.len()) {
+            let side = &sides[index];
             let one = load::run(&side.server.process, &side.target, amount, |connection, client, number| {
                 request(index, connection, client, round * 1_000_000 + number)
             });

@@ -85,21 +85,17 @@ impl Api {
                 Err(ApiError::Refused(refused)) if refused.code.is_some() => return Ok(true),
                 Err(error) => error,
             };
-            let passing = match &error {
-                ApiError::Refused(refused) => matches!(refused.status, 408 | 429 | 500 | 502 | 503 | 504),
-                ApiError::Outbound(error) => error.is_transient(),
-                _ => false,
-            };
-            match pauses.next().filter(|_| passing) {
-                Some(pause) => tokio::time::sleep(*pause).await,
-                None => {
-                    return match error {
-                        ApiError::Refused(_) if !passing => Ok(false),
-                        ApiError::Outbound(error) if !error.is_unreachable() => Ok(false),
-                        error => Err(error),
-                    };
-                }
+            if error.is_transient()
+                && let Some(pause) = pauses.next()
+            {
+                tokio::time::sleep(*pause).await;
+                continue;
             }
+            return match error {
+                ApiError::Refused(_) if !error.is_transient() => Ok(false),
+                ApiError::Outbound(error) if !error.is_unreachable() => Ok(false),
+                error => Err(error),
+            };
         }
     }
 

@@ -5,7 +5,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ use tokio::runtime::Handle;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::block::{ALIGNMENT, BLOCK_BYTES, Block};
-use super::lock::{Lock, is_at};
+use super::lock::{Lock, is_at, unfollowed};
 
 /// What goes through the page cache after all is brought on the disk's way whenever so many bytes have gathered, so that the
 /// last sync is short.
@@ -199,10 +199,7 @@ fn locked(path: PathBuf, lock: impl Fn(&File) -> Lock) -> io::Result<Option<(Fil
 
 /// A file to be written, which may have a beginning already.
 fn open(path: &Path) -> io::Result<File> {
-    // What lies there may be a link that somebody has laid out: it is not written through.
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).custom_flags(flags).open(path)
+    unfollowed(OpenOptions::new().read(true).write(true).create(true).truncate(false)).open(path)
 }
 
 /// The hash of so many bytes of a file.

@@ -2,16 +2,14 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use hythe_oci::Digest;
-use rustix::fs::OFlags;
 use serde_json::{Value, json};
 
 use super::incoming::Incoming;
-use super::lock::{Lock, is_at};
+use super::lock::{Lock, is_at, unfollowed};
 use crate::source::{DOCUMENT_BYTES, Document, blob_path};
 
 /// The annotation by which an entry of `index.json` has a name.
@@ -131,9 +129,7 @@ impl LayoutFolder {
 
 /// The layout's mark, unless it is a link that somebody has laid out.
 fn open_mark(path: &Path, write: bool) -> io::Result<File> {
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
-    OpenOptions::new().read(true).write(write).custom_flags(flags).open(path)
+    unfollowed(OpenOptions::new().read(true).write(write)).open(path)
 }
 
 /// A file written beside and renamed: whole, or as it was.

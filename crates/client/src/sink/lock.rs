@@ -3,10 +3,17 @@
 //! Some file systems know none (Lustre, as it is often mounted). There nobody is alone, and what is done must be right
 //! without.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
+
+use rustix::fs::OFlags;
+
+/// How a file is opened in a folder where others may have laid out links and pipes: neither is followed nor waited for.
+pub(super) fn unfollowed(options: &mut OpenOptions) -> &mut OpenOptions {
+    options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
+}
 
 /// What came of asking for a lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use hythe_oci::{Descriptor, Digest, Manifest, ManifestKind};
 
 use super::TransferError;
-use super::push_layout::{chosen, parse};
+use super::push_layout::{chosen, is_manifest, parse};
 use crate::source::{ArchiveIndex, Document, Platform, SourceError};
 
 /// The manifests that are pushed, what is named before what names it, the image itself last. `has` says whether a blob is
@@ -55,6 +55,18 @@ pub(super) fn blobs(manifest: &Manifest) -> impl Iterator<Item = &Descriptor> {
     manifest.required_blobs().chain(manifest.children.iter().filter(|child| !is_manifest(child)))
 }
 
+/// Whether a layout is complete in itself: all of it came by, each layer as it is named.
+pub(super) fn is_complete(
+    documents: Result<Vec<Document>, TransferError>,
+    as_named: impl Fn(&Descriptor) -> bool,
+) -> bool {
+    documents.is_ok_and(|documents| {
+        documents
+            .iter()
+            .all(|document| parse(document).is_ok_and(|manifest| manifest.layers.iter().all(&as_named)))
+    })
+}
+
 /// What is to be sent as it is, and is met in a stream too late for that.
 pub(super) fn too_late(digest: &Digest) -> SourceError {
     SourceError::Refused(format!(
@@ -90,10 +102,6 @@ fn below(
     // Met from the image down; written from its parts up.
     documents.reverse();
     Ok(Ok(documents))
-}
-
-fn is_manifest(child: &Descriptor) -> bool {
-    child.essence().is_some_and(|kind| kind.is_image() || kind.is_index())
 }
 
 fn child(index: &ArchiveIndex, child: &Descriptor) -> Result<Document, SourceError> {

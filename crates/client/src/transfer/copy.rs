@@ -9,7 +9,7 @@ use hythe_remote::Expected;
 use serde_json::json;
 
 use super::parts::Parts;
-use super::pull::Held;
+use super::pull::Gathered;
 use super::push_layout::push_document;
 use super::target::{PushOptions, Pushed, Tally};
 use super::{PullOptions, Target, TransferError};
@@ -98,8 +98,8 @@ impl Target {
             self.remote.pull_manifest(&self.repository, reference).await?.into()
         };
         // One measure for all of it: whoever refers to an image may be anybody.
-        let mut held = Held::default();
-        let (mut documents, mut blobs) = self.gather_within(&root, &mut held).await?;
+        let mut gathered = Gathered::default();
+        let (mut documents, mut blobs) = self.gather_within(&root, &mut gathered).await?;
         documents.reverse();
         let mut referrers = HashMap::<Digest, Vec<Document>>::new();
         if options.referrers {
@@ -120,7 +120,7 @@ impl Target {
                     let reference = Reference::Digest(found.digest);
                     let document: Document =
                         self.remote.pull_manifest(&self.repository, &reference).await?.into();
-                    let (below, more) = self.gather_within(&document, &mut held).await?;
+                    let (below, more) = self.gather_within(&document, &mut gathered).await?;
                     documents.extend(below.into_iter().rev());
                     blobs.extend(more);
                     open.push(document.digest);

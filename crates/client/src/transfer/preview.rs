@@ -11,7 +11,7 @@ use hythe_oci::{Algorithm, Descriptor, Digest, Reference};
 use hythe_remote::RemoteError;
 use serde::Serialize;
 
-use super::archived::{blobs, documents, too_late};
+use super::archived::{blobs, documents, is_complete, too_late};
 use super::push_archive::{GZIP, Source, ZSTD, digest_of};
 use super::push_layout::{chosen_whole, parse};
 use super::target::PushOptions;
@@ -186,11 +186,7 @@ impl Target {
         let complete = |root: &Document| {
             let as_named =
                 |layer: &Descriptor| found(&blob_path(&layer.digest)).is_some_and(|(_, as_is)| as_is);
-            documents(&index, root.clone(), platform, &has).is_ok_and(|documents| {
-                documents.iter().all(|document| {
-                    parse(document).is_ok_and(|manifest| manifest.layers.iter().all(as_named))
-                })
-            })
+            is_complete(documents(&index, root.clone(), platform, &has), as_named)
         };
         match index.choose(name, complete)? {
             ArchiveImage::Oci(root) => {

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use hythe_oci::{Descriptor, Digest, Manifest, ManifestKind, MediaType, Reference};
+use hythe_oci::{Descriptor, Digest, Manifest, ManifestKind, Reference};
 use hythe_remote::{PulledManifest, RemoteError};
 
 use super::parts::Parts;
-use super::push_layout::{chosen, parse};
+use super::push_layout::{chosen, is_manifest, parse};
 use super::reading::checked;
 use super::{MOST_MANIFESTS, Target, TransferError, pull_layout};
 use crate::engine::Engine;
@@ -200,17 +200,17 @@ impl Target {
         &self,
         root: &Document,
     ) -> Result<(Vec<Document>, Vec<Descriptor>), TransferError> {
-        self.gather_within(root, &mut Held::default()).await
+        self.gather_within(root, &mut Gathered::default()).await
     }
 
     /// The same, together with what is held already.
     pub(super) async fn gather_within(
         &self,
         root: &Document,
-        held: &mut Held,
+        gathered: &mut Gathered,
     ) -> Result<(Vec<Document>, Vec<Descriptor>), TransferError> {
         let (mut documents, mut blobs) = (Vec::new(), Vec::new());
-        held.take(root)?;
+        gathered.take(root)?;
         let mut met = std::collections::HashSet::from([root.digest]);
         let mut open = vec![root.clone()];
         while let Some(document) = open.pop() {
@@ -219,11 +219,11 @@ impl Target {
                 if !met.insert(child.digest) {
                     continue;
                 }
-                if child.essence().as_ref().is_some_and(is_manifest) {
+                if is_manifest(child) {
                     let reference = Reference::Digest(child.digest);
                     let pulled: Document =
                         self.remote.pull_manifest(&self.repository, &reference).await?.into();
-                    held.take(&pulled)?;
+                    gathered.take(&pulled)?;
                     documents.push(pulled.clone());
                     open.push(pulled);
                 } else {
@@ -249,12 +249,12 @@ impl Target {
 
 /// The manifests that one transfer holds in memory, wherever it found them.
 #[derive(Debug, Default)]
-pub(super) struct Held {
+pub(super) struct Gathered {
     manifests: usize,
     bytes: usize,
 }
 
-impl Held {
+impl Gathered {
     /// Counts one more.
     fn take(&mut self, document: &Document) -> Result<(), TransferError> {
         self.manifests += 1;
@@ -267,10 +267,6 @@ impl Held {
         }
         Ok(())
     }
-}
-
-fn is_manifest(kind: &MediaType) -> bool {
-    kind.is_image() || kind.is_index()
 }
 
 fn plan(manifest: &Manifest, source: String, destination: &str) -> Plan {

@@ -10,7 +10,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use hythe_oci::{Algorithm, Descriptor, Digest, Hasher, Reference, Tag, media_type};
 use hythe_remote::{Expected, chunks};
 
-use super::archived::{blobs, documents, too_late};
+use super::archived::{blobs, documents, is_complete, too_late};
 use super::held::Held;
 use super::memory::KnownBlob;
 use super::push_layout::{parse, push_document};
@@ -218,11 +218,7 @@ impl Push<'_> {
                         .is_some_and(|small| small.starts_with(GZIP) || small.starts_with(ZSTD)),
                 }
             };
-            self.documents(root.clone()).is_ok_and(|documents| {
-                documents.iter().all(|document| {
-                    parse(document).is_ok_and(|manifest| manifest.layers.iter().all(as_named))
-                })
-            })
+            is_complete(self.documents(root.clone()), as_named)
         };
         match self.index.choose(name, complete)? {
             ArchiveImage::Docker(image) => {

@@ -157,6 +157,11 @@ pub(crate) fn parse(document: &Document) -> Result<Manifest, SourceError> {
         .map_err(|problem| SourceError::Manifest { digest: document.digest, problem })
 }
 
+/// Whether a child of an index is a manifest itself; else it is a blob, as BuildKit's cache has them.
+pub(super) fn is_manifest(child: &Descriptor) -> bool {
+    child.essence().is_some_and(|kind| kind.is_image() || kind.is_index())
+}
+
 /// Follows a manifest to everything it needs. An index may name what the layout does not hold only if it is no manifest
 /// that others would miss: here everything must be there.
 fn gather(layout: &Layout, root: &Document) -> Result<Whole, SourceError> {
@@ -173,7 +178,7 @@ fn gather(layout: &Layout, root: &Document) -> Result<Whole, SourceError> {
             if !met.insert(child.digest) {
                 continue;
             }
-            if child.essence().is_some_and(|kind| kind.is_image() || kind.is_index()) {
+            if is_manifest(child) {
                 open.push(child_of(layout, child)?);
             } else {
                 whole.blob(layout, child, "")?;

@@ -9,7 +9,7 @@ use hythe_api::{ImageStatus, PlaceStatus, Readiness};
 use hythe_oci::{Digest, Reference};
 use hythe_remote::RemoteError;
 
-use super::push_layout::parse;
+use super::push_layout::{is_manifest, parse};
 use super::{AT_ONCE, Target, TransferError};
 use crate::api::LONGEST_WAIT;
 use crate::source::Document;
@@ -65,10 +65,7 @@ impl Target {
         let mut next = Some(root);
         while let Some(document) = next {
             let manifest = parse(&document)?;
-            let children = manifest.children.iter().map(|child| {
-                let is_manifest = child.essence().is_some_and(|kind| kind.is_image() || kind.is_index());
-                (child, is_manifest)
-            });
+            let children = manifest.children.iter().map(|child| (child, is_manifest(child)));
             for (part, is_manifest) in children.chain(manifest.required_blobs().map(|blob| (blob, false))) {
                 if met.insert(part.digest) {
                     let part = Part { digest: part.digest, size: part.size };

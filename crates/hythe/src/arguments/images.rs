@@ -160,7 +160,7 @@ pub(crate) struct LoadArguments {
     /// Load this part of a multi-platform layout alone [default: an engine gets this machine's, a registry all].
     #[arg(long, value_name = "OS/ARCH")]
     pub(crate) platform: Option<Platform>,
-    /// How layers that come uncompressed are compressed for a registry.
+    /// How layers that come uncompressed are compressed for a registry [default: as the project prefers, else gzip].
     #[arg(long, value_enum)]
     pub(crate) compression: Option<Packing>,
     /// How many layers move at once.
@@ -192,7 +192,7 @@ pub(crate) struct CommitArguments {
     /// What changed, for the image's history.
     #[arg(long, short)]
     pub(crate) message: Option<String>,
-    /// How layers are compressed.
+    /// How layers are compressed [default: as the project prefers, else gzip].
     #[arg(long, value_enum)]
     pub(crate) compression: Option<Packing>,
     /// How many layers move at once.

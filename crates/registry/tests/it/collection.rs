@@ -85,6 +85,22 @@ async fn what_is_deleted_is_kept_for_its_grace_from_then_on() {
 }
 
 #[tokio::test]
+async fn whoever_never_had_a_blob_cannot_keep_it() {
+    let house = House::new().await;
+    let loose = house.blob("lab/app", b"given up").await;
+    house.image("lab/other", "v1", b"another").await;
+    let permit = house.permit(&house.ada, "lab/app").await.unwrap();
+    house.registry.delete_blob(&permit, loose.digest).await.unwrap();
+    house.later(20);
+    let stranger = house.permit(&house.ada, "lab/other").await.unwrap();
+    let missing = house.registry.delete_blob(&stranger, loose.digest).await;
+    assert!(matches!(missing, Err(Error::BlobUnknown { .. })));
+    house.later(5);
+    house.collect(Duration::from_hours(24)).await;
+    assert!(!house.file_of(&loose.digest).exists());
+}
+
+#[tokio::test]
 async fn what_has_run_out_is_forgotten_without_a_collector() {
     let house = House::new().await;
     let blob = house.blob("lab/app", b"asked for").await;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::sync::OnceLock;
 
 /// The clock ticks in which Linux tells processor time to programs: 100 a second on every architecture we build for.
 const TICKS_PER_SECOND: u32 = 100;
@@ -30,8 +31,7 @@ impl Process {
             virtual_bytes: number_after(&status, "VmSize:") * 1024,
             threads: number_after(&status, "Threads:"),
             cpu_seconds: cpu_seconds(&stat),
-            started: number_after(&fs::read_to_string("/proc/stat")?, "btime")
-                + since_boot(&stat) / u64::from(TICKS_PER_SECOND),
+            started: started(&stat)?,
             // The directory itself is one of them while it is read.
             open_fds: (fs::read_dir("/proc/self/fd")?.count() as u64).saturating_sub(1),
             max_fds: number_after(&limits, "Max open files"),
@@ -43,6 +43,16 @@ impl Process {
 fn number_after(text: &str, name: &str) -> u64 {
     let rest = text.split_once(name).map_or("", |(_, rest)| rest);
     rest.split_whitespace().next().and_then(|number| number.parse().ok()).unwrap_or(0)
+}
+
+/// When the process began, in Unix time: looked up once, for `/proc/stat` is long on a large machine.
+fn started(stat: &str) -> io::Result<u64> {
+    static STARTED: OnceLock<u64> = OnceLock::new();
+    if let Some(started) = STARTED.get() {
+        return Ok(*started);
+    }
+    let booted = number_after(&fs::read_to_string("/proc/stat")?, "btime");
+    Ok(*STARTED.get_or_init(|| booted + since_boot(stat) / u64::from(TICKS_PER_SECOND)))
 }
 
 /// When the process began, in ticks since the machine did; 0 when the kernel does not tell it.

@@ -157,11 +157,14 @@ impl Writer<'_> {
         now: Timestamp,
     ) -> Result<bool, RecordError> {
         self.touch(link_topic(repository, digest));
-        let sql = "UPDATE blobs SET created = max(created, ?2) WHERE digest = ?1";
-        self.conn().prepare_cached(sql)?.execute(params![DigestKey::of(digest), now])?;
         let sql = "DELETE FROM links WHERE repository_id = ?1 AND digest = ?2";
         let changed =
             self.conn().prepare_cached(sql)?.execute(params![repository.0, DigestKey::of(digest)])?;
+        // Only whoever had it: else anybody could keep what others have given up.
+        if changed == 1 {
+            let sql = "UPDATE blobs SET created = max(created, ?2) WHERE digest = ?1";
+            self.conn().prepare_cached(sql)?.execute(params![DigestKey::of(digest), now])?;
+        }
         Ok(changed == 1)
     }
 }

@@ -3,8 +3,6 @@
 
 use std::sync::Arc;
 
-use refinery::Runner;
-
 use super::RecordError;
 
 mod embedded {
@@ -13,12 +11,9 @@ mod embedded {
 
 /// Applies what is due, or refuses if `upgrade` does not allow it. New records are always made.
 pub(super) fn run(connection: &mut rusqlite::Connection, upgrade: bool) -> Result<(), RecordError> {
-    apply(embedded::migrations::runner(), connection, upgrade)
-}
-
-fn apply(runner: Runner, connection: &mut rusqlite::Connection, upgrade: bool) -> Result<(), RecordError> {
-    // Grouped: apart, an end between a change and its note would leave a change that cannot be made twice.
-    let runner = runner.set_abort_divergent(true).set_abort_missing(true).set_grouped(true);
+    let runner = embedded::migrations::runner().set_abort_divergent(true).set_abort_missing(true);
+    // Apart, an end between a change and its note would leave a change that cannot be made twice.
+    let runner = runner.set_grouped(true);
     let failed = |error| RecordError::Migration(Arc::new(error));
     let ours = runner.get_migrations().iter().map(refinery::Migration::version).max().unwrap_or(0);
     let known = "SELECT 1 FROM sqlite_schema WHERE name = 'refinery_schema_history'";

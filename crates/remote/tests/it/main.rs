@@ -10,7 +10,6 @@ mod lists;
 mod manifests;
 mod mounts;
 mod ping;
-mod real;
 mod retries;
 #[expect(dead_code, reason = "shared with tests that need more of it")]
 #[path = "../../../outbound/tests/it/scripted.rs"]

@@ -18,6 +18,7 @@ mod pulls;
 mod pushes;
 mod questions;
 mod readiness;
+mod registries;
 mod tokens;
 
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! Source files: their length and the lints they stand under.
+//! Source files: their length, the lints they stand under, and that their tests are run.
 
 use std::path::{Path, PathBuf};
 
@@ -47,6 +47,20 @@ fn long_files_have_a_reason() {
 fn files_say_what_they_are_for() {
     for (path, text) in all_rust_files() {
         assert!(text.starts_with("//!"), "{path} does not begin with what it is for");
+    }
+}
+
+/// What a test is marked with that another one starts in a process of its own.
+const CHILD: &str = "a process that another test starts";
+
+/// A test that nothing runs shows nothing.
+#[test]
+fn no_test_is_left_out() {
+    let marked = ["#[", "ignore"].concat();
+    for (path, text) in all_rust_files() {
+        for line in text.lines().filter(|line| line.trim_start().starts_with(&marked)) {
+            assert!(line.contains(CHILD), "{path} leaves a test out: {line}");
+        }
     }
 }
 

@@ -26,6 +26,7 @@ use crate::drain::DrainWatch;
 use crate::limits::{ACCEPT_PAUSE, HANDSHAKE_TIME, ListenLimits};
 use crate::metrics::Metrics;
 use crate::request::Peer;
+use crate::seldom;
 use crate::shares::Full;
 use crate::tls::{Tls, TlsError};
 use connection::Connections;
@@ -150,7 +151,7 @@ async fn pause_after(error: &io::Error) {
         io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
     );
     if !of_the_connection {
-        tracing::error!(%error, "cannot accept connections for the moment");
+        seldom::cannot_accept(error);
         tokio::time::sleep(ACCEPT_PAUSE).await;
     }
 }

@@ -65,15 +65,38 @@ impl Parts {
     }
 }
 
-/// Follows `named`, which the manifest `first` names, down to the last blob; `first` itself need not be here. A walk that
-/// would go on beyond its reach is an [`Error::ManifestConflict`].
+/// Why a walk has found nothing.
+#[derive(Debug)]
+pub(crate) enum Stopped {
+    /// It would have gone on beyond its reach. What is said when that was [`Reach::FULL`].
+    Beyond(Error),
+    /// It cannot be made.
+    Failed(Error),
+}
+
+impl<E: Into<Error>> From<E> for Stopped {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl Stopped {
+    /// For whom there is no farther walk.
+    pub(crate) fn into_error(self) -> Error {
+        match self {
+            Self::Beyond(error) | Self::Failed(error) => error,
+        }
+    }
+}
+
+/// Follows `named`, which the manifest `first` names, down to the last blob; `first` itself need not be here.
 pub(crate) fn follow(
     r: &Reader<'_>,
     repository: RepositoryId,
     first: Digest,
     named: Vec<Digest>,
     reach: Reach,
-) -> Result<Parts, Error> {
+) -> Result<Parts, Stopped> {
     let mut parts = Parts::default();
     let mut met = HashMap::from([(first, true)]);
     let mut open = Vec::new();
@@ -111,8 +134,8 @@ pub(crate) fn follow(
     Ok(parts)
 }
 
-fn too_many(image: &Digest) -> Error {
-    Error::ManifestConflict(format!(
+fn too_many(image: &Digest) -> Stopped {
+    Stopped::Beyond(Error::ManifestConflict(format!(
         "The image {image} has more than {MOST_PARTS_OF_IMAGE} parts, its children's included, and no image may have so many: list its children in several indexes."
-    ))
+    )))
 }

@@ -11,7 +11,7 @@ use hythe_store::records::repositories::RepositoryId;
 
 use super::uploads::Target;
 use crate::access::{Permit, Push};
-use crate::parts::{Reach, follow};
+use crate::parts::{Reach, Stopped, follow};
 use crate::walks::Turn;
 use crate::{Error, Registry};
 
@@ -121,14 +121,14 @@ impl Registry {
         parts: Parts,
         references: Vec<Digest>,
     ) -> Result<u64, Error> {
-        match self.weigh_within(permit, index, parts.clone(), references.clone(), None).await {
-            // It goes beyond a short walk, or beyond any.
-            Err(Error::ManifestConflict(_)) => {
+        let weighed = match self.weigh_within(permit, index, parts.clone(), references.clone(), None).await {
+            Err(Stopped::Beyond(_)) => {
                 let turn = self.pushes().turn().await?;
                 self.weigh_within(permit, index, parts, references, Some(turn)).await
             }
             weighed => weighed,
-        }
+        };
+        weighed.map_err(Stopped::into_error)
     }
 
     /// Weighs as far as it goes in a turn, and shortly without one.
@@ -139,7 +139,7 @@ impl Registry {
         parts: Parts,
         references: Vec<Digest>,
         turn: Option<Turn>,
-    ) -> Result<u64, Error> {
+    ) -> Result<u64, Stopped> {
         let reach = if turn.is_some() { Reach::FULL } else { Reach::SHORT };
         let name = permit.repository().clone();
         let weighed = self.records().read(move |r| {
@@ -149,11 +149,11 @@ impl Registry {
                 if references.is_empty() {
                     return Ok(0);
                 }
-                return Err(Error::ManifestBlobUnknown { repository: name, missing: references });
+                return Err(Error::ManifestBlobUnknown { repository: name, missing: references }.into());
             };
             let missing = parts.missing(r, repository)?;
             if !missing.is_empty() {
-                return Err(Error::ManifestBlobUnknown { repository: name, missing });
+                return Err(Error::ManifestBlobUnknown { repository: name, missing }.into());
             }
             Ok(follow(r, repository, index, references, reach)?.content())
         });

@@ -8,7 +8,7 @@ use hythe_store::{Reader, Timestamp};
 
 use super::Amount;
 use crate::Error;
-use crate::parts::{Lacking, Reach, follow};
+use crate::parts::{Lacking, Reach, Stopped, follow};
 
 /// What one snapshot says about an image.
 pub(super) struct Seen {
@@ -67,7 +67,7 @@ pub(super) fn look(
     reference: &Reference,
     now: Timestamp,
     reach: Reach,
-) -> Result<Option<Seen>, Error> {
+) -> Result<Option<Seen>, Stopped> {
     let id = r.repository(repository)?.map(|row| row.id);
     let Some(digest) = resolve(r, repository, id, reference, now)? else { return Ok(None) };
     if let Some(id) = id
@@ -90,7 +90,7 @@ pub(super) fn look(
 }
 
 /// Follows a manifest that is here through its children to its blobs.
-fn walk(r: &Reader<'_>, repository: RepositoryId, digest: Digest, reach: Reach) -> Result<Seen, Error> {
+fn walk(r: &Reader<'_>, repository: RepositoryId, digest: Digest, reach: Reach) -> Result<Seen, Stopped> {
     let named = r.references(repository, &digest, reach.rows + 1)?;
     let parts = follow(r, repository, digest, named, reach)?;
     let mut seen = Seen::new(digest, true);
@@ -110,7 +110,7 @@ fn demanded(
     image: &Digest,
     lacking: &[Lacking],
     reach: Reach,
-) -> Result<BTreeMap<Digest, u64>, Error> {
+) -> Result<BTreeMap<Digest, u64>, Stopped> {
     let mut demanded = BTreeMap::new();
     let mut bytes = 0;
     for named in lacking.chunk_by(|one, other| one.named_by == other.named_by) {
@@ -118,9 +118,9 @@ fn demanded(
         let Some(stored) = r.manifest(repository, &manifest)? else { continue };
         bytes += stored.bytes.len();
         if bytes > reach.bytes {
-            return Err(Error::ManifestConflict(format!(
+            return Err(Stopped::Beyond(Error::ManifestConflict(format!(
                 "So many parts of the image {image} are missing or damaged that no status is told: push it again, or ask for its children one by one."
-            )));
+            ))));
         }
         let manifest = Manifest::parse(Some(&stored.media_type), &stored.bytes)?;
         let named: HashSet<_> = named.iter().map(|lacking| lacking.part).collect();

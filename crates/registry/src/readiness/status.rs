@@ -8,7 +8,7 @@ use hythe_store::records::announcements::readiness_topic;
 use tokio::time::{Instant, timeout};
 
 use super::look::{Seen, look};
-use crate::parts::Reach;
+use crate::parts::{Reach, Stopped};
 use crate::projects::ProjectError;
 use crate::walks::Turn;
 use crate::{Error, Registry};
@@ -99,7 +99,7 @@ impl Registry {
             let status = if again {
                 // Always in turn, for one write may wake all who wait; the server limits their number.
                 let turn = self.looks().patient_turn().await?;
-                self.look_at(repository, reference, Some(turn)).await?
+                self.look_in_turn(repository, reference, turn).await?
             } else {
                 self.first_look(repository, reference).await?
             };
@@ -121,13 +121,21 @@ impl Registry {
         reference: &Reference,
     ) -> Result<Option<ImageStatus>, Error> {
         match self.look_at(repository, reference, None).await {
-            // It goes beyond a short look, or beyond any.
-            Err(Error::ManifestConflict(_)) => {
+            Err(Stopped::Beyond(_)) => {
                 let turn = self.looks().turn().await?;
-                self.look_at(repository, reference, Some(turn)).await
+                self.look_in_turn(repository, reference, turn).await
             }
-            looked => looked,
+            looked => looked.map_err(Stopped::into_error),
         }
+    }
+
+    async fn look_in_turn(
+        &self,
+        repository: &RepositoryName,
+        reference: &Reference,
+        turn: Turn,
+    ) -> Result<Option<ImageStatus>, Error> {
+        self.look_at(repository, reference, Some(turn)).await.map_err(Stopped::into_error)
     }
 
     /// Looks as far as it goes in a turn, and shortly without one.
@@ -136,7 +144,7 @@ impl Registry {
         repository: &RepositoryName,
         reference: &Reference,
         turn: Option<Turn>,
-    ) -> Result<Option<ImageStatus>, Error> {
+    ) -> Result<Option<ImageStatus>, Stopped> {
         let now = self.now();
         let reach = if turn.is_some() { Reach::FULL } else { Reach::SHORT };
         let (name, reference) = (repository.clone(), reference.clone());
@@ -150,7 +158,7 @@ impl Registry {
                 for (digest, size) in &seen.missing {
                     uploads.extend(r.upload_of_part(&name, digest)?.map(|id| (id, *size)));
                 }
-                Ok::<_, Error>(Some((seen, uploads)))
+                Ok::<_, Stopped>(Some((seen, uploads)))
             })
             .await?;
         let Some((mut seen, uploads)) = seen else { return Ok(None) };

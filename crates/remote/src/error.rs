@@ -146,7 +146,7 @@ impl RemoteError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Outbound(error) => error.is_transient(),
-            Self::Refused(refusal) => is_transient_status(refusal.status),
+            Self::Refused(refusal) => is_transient_status(refusal.status) && !refusal.is_of_content(),
             _ => false,
         }
     }
@@ -192,6 +192,26 @@ mod tests {
             RemoteError::Content(io::Error::other("gone")),
         ] {
             assert!(!error.is_retryable(), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_failure_is_repeated_unless_it_is_of_certain_content() {
+        let refused = |status, detail| {
+            let entry = crate::RefusalEntry { detail, ..Default::default() };
+            let refusal = Refusal {
+                origin: String::new(),
+                status,
+                errors: vec![entry],
+                request_id: None,
+                retry_after: None,
+            };
+            RemoteError::Refused(Box::new(refusal)).is_retryable()
+        };
+        let damaged = serde_json::json!({ "digest": "sha256:00", "request_id": "1" });
+        assert!(!refused(500, Some(damaged.clone())));
+        for (status, detail) in [(500, None), (500, Some("the disk".into())), (503, Some(damaged))] {
+            assert!(refused(status, detail.clone()), "{status} {detail:?}");
         }
     }
 }

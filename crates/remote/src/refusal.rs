@@ -92,6 +92,14 @@ impl Refusal {
     pub fn has_code(&self, code: ErrorCode) -> bool {
         self.errors.iter().any(|entry| entry.code.as_deref() == Some(code.as_str()))
     }
+
+    /// A failure of the server that is about certain content and not about the moment: the status is 500 and a `detail`
+    /// names a digest, as Hythe's does of a damaged copy.
+    pub(crate) fn is_of_content(&self) -> bool {
+        let names =
+            |entry: &RefusalEntry| entry.detail.as_ref().is_some_and(|detail| detail["digest"].is_string());
+        self.status == 500 && self.errors.iter().any(names)
+    }
 }
 
 impl Envelope {

@@ -7,12 +7,11 @@ use std::path::PathBuf;
 use futures_util::TryStreamExt as _;
 use hythe_client::engine::{Engine, EngineAddress, EngineKind};
 use hythe_client::progress::{Event, Reporter};
-use hythe_client::transfer::{PullOptions, Target};
+use hythe_client::transfer::PullOptions;
 use hythe_oci::Reference;
-use hythe_remote::{Remote, RetryPolicy};
 use hythe_testbed::{Content, Docker, Family, Image, Packing, image, index, noise, run_folder, tools};
 
-use super::{Scene, address, credentials, heard, outbound, run};
+use super::{Scene, heard, run};
 
 fn tag(name: &str) -> Reference {
     Reference::Tag(name.parse().unwrap())
@@ -102,13 +101,13 @@ fn a_damaged_registry_gives_no_image() {
     file.set_len(20 << 20).unwrap();
     let folder = run_folder::fresh("pulled");
     let options = PullOptions::default();
-    // Without the minute of patience that a status of 500 has by default.
-    let (address, credentials) = (address(scene.bench.server), credentials(&scene.pusher));
-    let remote = Remote::new(outbound(), &address, &credentials).unwrap().with_retries(RetryPolicy::NEVER);
-    let target = Target::new(remote, scene.bench.repository.parse().unwrap());
-    let pulled = run(target.pull_layout(&tag("v1"), &folder, Some("v1"), &options, &Reporter::silent()));
+    let (reporter, events) = heard();
+    let pulled = run(scene.target().pull_layout(&tag("v1"), &folder, Some("v1"), &options, &reporter));
     let error = pulled.unwrap_err().to_string();
     assert!(error.contains("damaged"), "{error}");
+    // It would be the same for as long as one cares to ask.
+    let events = events.lock().unwrap();
+    assert!(!events.iter().any(|event| matches!(event, Event::Retrying { .. })), "{events:?}");
     assert!(!folder.join("index.json").exists());
     assert!(!folder.join("blobs/sha256").join(&hex).exists());
 }

@@ -18,7 +18,9 @@ struct Quickstart {
 impl Quickstart {
     fn start(data: &Path) -> Self {
         let log = run_folder::fresh("quickstart-log").join("log");
-        let mut command = Command::new(Hythe::binary());
+        // With what a modest machine lets a process open.
+        let mut command = Command::new("sh");
+        command.args(["-c", r#"ulimit -n 4096; exec "$0" "$@""#]).arg(Hythe::binary());
         command.arg("quickstart").arg("--data-dir").arg(data).args(["--listen", "127.0.0.1:0"]);
         let mut process = Leash::start(&command, &log);
         let begin = Instant::now();
@@ -59,6 +61,8 @@ fn pushes_pulls_serves_and_starts_again() {
     let data = data_folder();
     for turn in ["pushed", "exists already"] {
         let quickstart = Quickstart::start(&data);
+        // No warning is the first thing that a newcomer reads.
+        assert!(quickstart.said.starts_with("Registry at http://"), "{}", quickstart.said);
         assert!(
             quickstart.said.contains("digest checked") && quickstart.said.contains(turn),
             "{}",

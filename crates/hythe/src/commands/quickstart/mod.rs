@@ -15,7 +15,7 @@ use tokio::runtime::Builder;
 use super::session::environment_secret;
 use super::{log_format, runtime};
 use crate::arguments::{Global, QuickstartArguments};
-use crate::configuration::{Config, Format, Level};
+use crate::configuration::{Config, Format, Level, Number};
 use crate::failure::{Exit, Failure, sentence};
 use crate::logging;
 use crate::printer::Printer;
@@ -33,8 +33,10 @@ pub(super) fn run(arguments: QuickstartArguments, global: &Global, printer: Prin
     let narrator = Narrator::new(printer, format);
     runtime(Builder::new_multi_thread())?.block_on(async {
         let place = Place::choose(arguments.data_dir, arguments.listen)?;
-        let config =
+        let mut config =
             Config { data_dir: place.folder().to_owned(), listen: place.listen(), ..Config::default() };
+        // Nobody who tries it out shall be told first that a cluster's connections need more open files.
+        config.limits.connections = Number::of::<1_000>();
         let start = Start { dev_tls: false, admin_password: environment_secret("HYTHE_ADMIN_PASSWORD") };
         let running = Running::start(&config, start).await?;
         place.remember(running.address())?;

@@ -1,5 +1,5 @@
-//! A relay in front of a server that counts what goes by and can hold it: how a test ends a client in the middle of a
-//! transfer without looking at a clock.
+//! A relay in front of a server that counts what goes by, and can hold it or break it off: how a test ends a client or a
+//! connection in the middle of a transfer without looking at a clock.
 //!
 //! Invariant: a byte is counted before it is passed on, and none is passed on beyond the mark while it is held.
 
@@ -25,6 +25,8 @@ struct Counts {
     up: u64,
     down: u64,
     held: Option<(u64, u64)>,
+    /// Connections that are still to be broken off, and the bytes in one direction that each lets by before.
+    breaks: (usize, u64),
 }
 
 impl Counts {
@@ -42,6 +44,14 @@ impl Counts {
             (Some((mark, _)), Way::Up) => mark.saturating_sub(self.up),
             (Some((_, mark)), Way::Down) => mark.saturating_sub(self.down),
         }
+    }
+
+    /// Whether a connection is broken off now that it has passed so much on; if so, it counts as one of them.
+    fn breaks(&mut self, passed: u64) -> bool {
+        let (left, after) = &mut self.breaks;
+        let breaks = *left > 0 && passed > *after;
+        *left -= usize::from(breaks);
+        breaks
     }
 }
 
@@ -107,6 +117,16 @@ impl Relay {
         }
     }
 
+    /// From now on so many connections are broken off, each behind so many bytes in one direction.
+    pub fn break_off(&self, connections: usize, bytes: u64) {
+        held(&self.shared.0).breaks = (connections, bytes);
+    }
+
+    /// How many connections are still to be broken off.
+    pub fn breaks_left(&self) -> usize {
+        held(&self.shared.0).breaks.0
+    }
+
     /// Lets everything through again.
     pub fn release(&self) {
         held(&self.shared.0).held = None;
@@ -119,7 +139,7 @@ fn held(counts: &Mutex<Counts>) -> MutexGuard<'_, Counts> {
 }
 
 fn pass(mut from: TcpStream, mut to: TcpStream, way: Way, shared: &(Mutex<Counts>, Condvar)) {
-    let mut buffer = vec![0; 64 * 1024];
+    let (mut buffer, mut passed) = (vec![0; 64 * 1024], 0);
     'all: while let Ok(read @ 1..) = from.read(&mut buffer) {
         let mut piece = buffer.get(..read).unwrap_or_default();
         while !piece.is_empty() {
@@ -138,6 +158,10 @@ fn pass(mut from: TcpStream, mut to: TcpStream, way: Way, shared: &(Mutex<Counts
                 break 'all;
             }
             piece = later;
+            passed += now.len() as u64;
+            if held(&shared.0).breaks(passed) {
+                break 'all;
+            }
         }
     }
     for end in [&from, &to] {

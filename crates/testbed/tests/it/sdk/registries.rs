@@ -1,10 +1,7 @@
 //! The client of the registry protocol, call by call, with real registries; what the SDK makes of these calls is
 //! `awkward`'s.
 
-use std::io::{Read as _, Write as _};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::net::SocketAddr;
 
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
@@ -12,7 +9,7 @@ use hythe_client::Credentials;
 use hythe_oci::{Algorithm, Digest, Reference, RepositoryName, Tag, media_type};
 use hythe_outbound::Url;
 use hythe_remote::{Expected, Mount, RangedPull, ReferrersSource, Remote, RemoteError, Standing, in_memory};
-use hythe_testbed::{Distribution, Role};
+use hythe_testbed::{Distribution, Relay, Role, noise};
 
 use super::{Scene, credentials, note, outbound, run};
 
@@ -71,18 +68,11 @@ fn converse(place: &Place) {
 
 impl Place {
     fn remote(&self) -> Remote {
-        self.remote_at(self.address)
+        self.remote_at(&self.address.to_string())
     }
 
-    /// The registry behind a relay that breaks so many connections off.
-    fn breaking(&self, breaks: usize) -> Remote {
-        self.remote_at(relay(self.address, breaks)).with_observer(|retry| {
-            note(&format!("{} again in {:?}: {}", retry.what, retry.delay, retry.reason));
-        })
-    }
-
-    fn remote_at(&self, address: SocketAddr) -> Remote {
-        let base = Url::parse(&format!("http://{address}")).unwrap();
+    fn remote_at(&self, host: &str) -> Remote {
+        let base = Url::parse(&format!("http://{host}")).unwrap();
         Remote::new(outbound(), &base, &self.credentials).unwrap()
     }
 }
@@ -91,16 +81,11 @@ fn digest(content: &[u8]) -> Digest {
     Digest::of(Algorithm::Sha256, content)
 }
 
-/// So many bytes that repeat at another length than others.
-fn content(length: u32, period: u32) -> Bytes {
-    (0..length).map(|n| u8::try_from(n % period).unwrap()).collect::<Vec<_>>().into()
-}
-
 async fn everything(place: &Place) {
     let (remote, repository, other) = (place.remote(), &place.repository, &place.other);
     let ping = remote.ping().await.unwrap();
     assert!(matches!(ping.standing, Standing::Accepted | Standing::NotAsked), "{ping:?}");
-    let layer = content(3_000_000, 251);
+    let layer = Bytes::from(noise("layer", 3_000_000));
     let config = Bytes::from_static(b"{}");
 
     // In pieces, resumed by location in the middle.
@@ -181,52 +166,24 @@ async fn manifests_and_lists(place: &Place, layer: &Bytes, config: &Bytes) -> (T
 }
 
 async fn connections_that_break_lose_nothing(place: &Place) {
+    let relay = Relay::start(place.address);
+    let remote = place.remote_at(&relay.host()).with_observer(|retry| {
+        note(&format!("{} again in {:?}: {}", retry.what, retry.delay, retry.reason));
+    });
     let repository = &place.repository;
-    let (blob, streamed) = (content(5_000_000, 253), content(5_000_000, 241));
-    let remote = place.breaking(2);
+    let (blob, streamed) = (Bytes::from(noise("blob", 5_000_000)), Bytes::from(noise("streamed", 5_000_000)));
+    relay.break_off(2, 1_000_000);
     remote.push_blob(repository, &digest(&blob), 5_000_000, in_memory(blob.clone())).await.unwrap();
-    let remote = place.breaking(1);
+    assert_eq!(relay.breaks_left(), 0);
+    relay.break_off(1, 1_000_000);
     let mut upload = remote.start_upload(repository, None).await.unwrap();
     upload.append(5_000_000, in_memory(streamed.clone())).await.unwrap();
     upload.finish(&digest(&streamed)).await.unwrap();
-    let remote = place.breaking(3);
+    assert_eq!(relay.breaks_left(), 0);
+    relay.break_off(3, 1_000_000);
     for content in [&blob, &streamed] {
         let pulled = remote.pull_blob(repository, &digest(content), Some(5_000_000)).await.unwrap();
         assert_eq!(pulled.into_stream().try_collect::<Vec<_>>().await.unwrap().concat(), **content);
     }
-}
-
-/// A relay to the registry that breaks so many connections off, each after a million bytes in one direction.
-fn relay(upstream: SocketAddr, breaks: usize) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let left = Arc::new(AtomicUsize::new(breaks));
-    std::thread::spawn(move || {
-        for near in listener.incoming() {
-            let (near, far) = (near.unwrap(), TcpStream::connect(upstream).unwrap());
-            for (from, to) in [(near.try_clone(), far.try_clone()), (Ok(far), Ok(near))] {
-                let (from, to, left) = (from.unwrap(), to.unwrap(), Arc::clone(&left));
-                std::thread::spawn(move || pass_on(from, to, &left));
-            }
-        }
-    });
-    address
-}
-
-fn pass_on(mut from: TcpStream, mut to: TcpStream, left: &AtomicUsize) {
-    let (mut buffer, mut moved) = (vec![0; 64 * 1024], 0);
-    while let Ok(read @ 1..) = from.read(&mut buffer) {
-        if to.write_all(&buffer[..read]).is_err() {
-            break;
-        }
-        moved += read;
-        let less = |left: usize| left.checked_sub(1);
-        if moved > 1_000_000 && left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_ok() {
-            break;
-        }
-    }
-    for end in [&from, &to] {
-        // The other direction may have closed both already.
-        drop(end.shutdown(Shutdown::Both));
-    }
+    assert_eq!(relay.breaks_left(), 0);
 }

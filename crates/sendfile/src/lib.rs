@@ -30,6 +30,7 @@
 //! ([`Lane::filled`]).
 
 mod body;
+mod buffer;
 mod filled;
 mod lane;
 mod residency;

@@ -12,6 +12,7 @@ use rustix::net::{SendAncillaryBuffer, SendFlags};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
+use crate::buffer::Pace;
 use crate::lane::{Lane, is_placeholder};
 
 /// What goes out instead where a file system has no `sendfile`: small, for it is read on the runtime's thread.
@@ -22,6 +23,7 @@ const COPIED: usize = 64 << 10;
 pub struct FileSender {
     stream: TcpStream,
     lane: Lane,
+    pace: Pace,
 }
 
 /// What one call sent of what it was given.
@@ -38,7 +40,7 @@ impl FileSender {
 
     /// Wraps a connection that takes the bodies of a lane that was there before.
     pub fn with_lane(stream: TcpStream, lane: Lane) -> Self {
-        Self { stream, lane }
+        Self { stream, lane, pace: Pace::new() }
     }
 
     /// The lane for bodies that will be written to this connection.
@@ -61,6 +63,32 @@ impl FileSender {
         let flags = if rest.is_empty() { SendFlags::NOSIGNAL } else { SendFlags::NOSIGNAL | SendFlags::MORE };
         let mut control = SendAncillaryBuffer::default();
         Ok(Sent { bytes: rustix::net::sendmsg(&self.stream, ordinary, &mut control, flags)?, of: length })
+    }
+
+    /// The same, as soon as the socket has room.
+    fn poll_send(&self, context: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.stream.poll_write_ready(context))?;
+            let mut part = None;
+            let sent = self.stream.try_io(Interest::WRITABLE, || {
+                let sent = self.send(slices)?;
+                if sent.bytes < sent.of && self.full() {
+                    // Clears the readiness, so that the next call waits.
+                    part = Some(sent.bytes);
+                    return Err(io::ErrorKind::WouldBlock.into());
+                }
+                Ok(sent.bytes)
+            });
+            if let Some(bytes) = part {
+                return Poll::Ready(Ok(bytes));
+            }
+            match sent {
+                // The socket was full after all; its readiness is cleared, so the next round waits.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                sent => return Poll::Ready(sent),
+            }
+        }
     }
 
     /// Whether there is no room for more until the kernel tells of it. Unlike a try to send, which goes into each gap that
@@ -114,32 +142,14 @@ impl AsyncWrite for FileSender {
     }
 
     fn poll_write_vectored(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        loop {
-            ready!(self.stream.poll_write_ready(context))?;
-            let mut part = None;
-            let sent = self.stream.try_io(Interest::WRITABLE, || {
-                let sent = self.send(slices)?;
-                if sent.bytes < sent.of && self.full() {
-                    // Clears the readiness, so that the next call waits.
-                    part = Some(sent.bytes);
-                    return Err(io::ErrorKind::WouldBlock.into());
-                }
-                Ok(sent.bytes)
-            });
-            if let Some(bytes) = part {
-                return Poll::Ready(Ok(bytes));
-            }
-            match sent {
-                // The socket was full after all; its readiness is cleared, so the next round waits.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                sent => return Poll::Ready(sent),
-            }
-        }
+        let sent = ready!(self.poll_send(context, slices))?;
+        let Self { stream, pace, .. } = &mut *self;
+        pace.sent(sent, stream);
+        Poll::Ready(Ok(sent))
     }
 
     fn is_write_vectored(&self) -> bool {

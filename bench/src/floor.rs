@@ -3,6 +3,7 @@
 //! - `tls`: answers every request with one file over rustls, from memory.
 //! - `push`: takes a body, hashes it, writes it to a file and syncs it; one thread per connection.
 //! - `send`: a client that reads files, hashes them and sends them to such a server, one after another.
+//! - `sendfile`: the same with one blocking `sendfile(2)` a file: what no client that sends files can do without.
 //! - `fetch`: a client that gets blobs from a registry, hashes them and writes them to files, one after another.
 
 use std::fs::File;
@@ -19,31 +20,45 @@ use sha2::{Digest as _, Sha256};
 /// Runs what is asked for; a server until it is killed.
 pub(crate) fn run(kind: &str, address: &str, files: &Path, folder: &Path) {
     match kind {
-        "send" => send(address, files).expect("the server takes it all"),
+        "send" => send(address, files, hash_and_write).expect("the server takes it all"),
+        "sendfile" => send(address, files, write_alone).expect("the server takes it all"),
         "fetch" => fetch(address, files, folder).expect("the registry gives it all"),
         _ => serve(kind, address, files, folder),
     }
 }
 
-fn send(address: &str, files: &Path) -> std::io::Result<()> {
+fn send(
+    address: &str,
+    files: &Path,
+    body: fn(&mut File, &mut TcpStream) -> std::io::Result<()>,
+) -> std::io::Result<()> {
     let mut stream = BufReader::new(TcpStream::connect(address)?);
-    let mut window = vec![0; 256 << 10];
     for entry in std::fs::read_dir(files)? {
         let mut file = File::open(entry?.path())?;
-        let mut hasher = Sha256::new();
         let head = format!("PUT / HTTP/1.1\r\nContent-Length: {}\r\n\r\n", file.metadata()?.len());
         stream.get_mut().write_all(head.as_bytes())?;
-        loop {
-            let read = file.read(&mut window)?;
-            if read == 0 {
-                break;
-            }
-            hasher.update(&window[..read]);
-            stream.get_mut().write_all(&window[..read])?;
-        }
-        std::hint::black_box(hasher.finalize());
+        body(&mut file, stream.get_mut())?;
         skip_head(&mut stream)?;
     }
+    Ok(())
+}
+
+fn hash_and_write(file: &mut File, stream: &mut TcpStream) -> std::io::Result<()> {
+    let mut window = vec![0; 256 << 10];
+    let mut hasher = Sha256::new();
+    loop {
+        let read = file.read(&mut window)?;
+        if read == 0 {
+            std::hint::black_box(hasher.finalize());
+            return Ok(());
+        }
+        hasher.update(&window[..read]);
+        stream.write_all(&window[..read])?;
+    }
+}
+
+fn write_alone(file: &mut File, stream: &mut TcpStream) -> std::io::Result<()> {
+    while rustix::fs::sendfile(&*stream, &*file, None, 1 << 30)? > 0 {}
     Ok(())
 }
 

@@ -31,10 +31,12 @@ pub(super) fn made(place: &Place) -> (Layout, String) {
 pub(crate) fn push_and_pull(place: &Place, rounds: usize) {
     let (layout, digest) = made(place);
     let clients = Client::all(place);
-    let names: Vec<_> =
-        clients.iter().map(|client| client.kind.name().to_owned()).chain(["floor".to_owned()]).collect();
-    let mut pushed: Vec<Vec<Ran>> = vec![Vec::new(); names.len()];
-    let mut pulled = pushed.clone();
+    let with = |floors: &[&'static str]| -> Vec<(&str, Vec<Ran>)> {
+        let names = clients.iter().map(|client| client.kind.name()).chain(floors.iter().copied());
+        names.map(|name| (name, Vec::new())).collect()
+    };
+    let (mut pushed, mut pulled) = (with(&["floor", "sendfile alone"]), with(&["floor"]));
+    let floor = clients.len();
     for round in 0..=rounds {
         // Nobody is always the first, or always behind the same one.
         for side in (0..clients.len()).map(|turn| (turn + round) % clients.len()) {
@@ -51,17 +53,21 @@ pub(crate) fn push_and_pull(place: &Place, rounds: usize) {
             let back = run(&mut client.pull(&folder, address, image), &client.log());
             check(&folder, layout.layers());
             if round > 0 {
-                pushed[side].push(ran);
-                pulled[side].push(back);
+                pushed[side].1.push(ran);
+                pulled[side].1.push(back);
             }
             if client.kind == Kind::Hythe {
-                touch_memory(layout.bytes());
-                let ran = floor_push(place, &layout);
+                for (nth, kind) in ["send", "sendfile"].into_iter().enumerate() {
+                    touch_memory(layout.bytes());
+                    let ran = floor_push(place, &layout, kind);
+                    if round > 0 {
+                        pushed[floor + nth].1.push(ran);
+                    }
+                }
                 touch_memory(layout.bytes());
                 let back = floor_pull(place, &layout, address);
                 if round > 0 {
-                    pushed[names.len() - 1].push(ran);
-                    pulled[names.len() - 1].push(back);
+                    pulled[floor].1.push(back);
                 }
             }
             let folder_of = server.folder.clone();
@@ -72,7 +78,7 @@ pub(crate) fn push_and_pull(place: &Place, rounds: usize) {
     }
     let conditions = format!("twelve layers, digests checked, {}", &digest[..19]);
     for (work, rounds) in [("push from a layout", &pushed), ("pull to a layout", &pulled)] {
-        compare(work, &names, rounds, layout.bytes(), &conditions);
+        compare(work, rounds, floor, layout.bytes(), &conditions);
     }
 }
 
@@ -92,18 +98,15 @@ fn read_all(folder: &Path) {
     }
 }
 
-/// Prints times, then CPU: Hythe against the best of the others and against the floor.
-fn compare(work: &str, names: &[String], rounds: &[Vec<Ran>], bytes: u64, conditions: &str) {
-    let both = names.iter().zip(rounds).map(|(name, rounds)| lines(work, name, rounds, bytes, conditions));
+/// Prints times, then CPU: Hythe against the best of the others, and against what stands from `floor` on.
+fn compare(work: &str, rounds: &[(&str, Vec<Ran>)], floor: usize, bytes: u64, conditions: &str) {
+    let both = rounds.iter().map(|(name, rounds)| lines(work, name, rounds, bytes, conditions));
     let (times, cpus): (Vec<Line>, Vec<Line>) = both.map(|[time, cpu]| (time, cpu)).unzip();
-    let floor = names.len() - 1;
     for (lines, most) in [(times, 1.0), (cpus, 0.8)] {
-        let mut marks = vec![Mark { of: 0, against: floor, reach: Reach::Told }];
-        marks.extend((1..floor).map(|against| Mark { of: 0, against, reach: Reach::Told }));
-        if let Some(best) = best(&lines, 1..floor) {
-            marks.retain(|mark| mark.against != best);
-            marks.push(Mark { of: 0, against: best, reach: Reach::AtMost(most) });
-        }
+        let best = best(&lines, 1..floor);
+        let told = (1..lines.len()).filter(|against| Some(*against) != best);
+        let mut marks: Vec<_> = told.map(|against| Mark { of: 0, against, reach: Reach::Told }).collect();
+        marks.extend(best.map(|against| Mark { of: 0, against, reach: Reach::AtMost(most) }));
         show(&lines, &marks);
     }
 }
@@ -113,16 +116,11 @@ fn floor(kind: &str, address: std::net::SocketAddr, files: &Path, folder: &Path,
     run(command.args(["floor", kind, &address.to_string()]).arg(files).arg(folder), log)
 }
 
-fn floor_push(place: &Place, layout: &Layout) -> Ran {
+fn floor_push(place: &Place, layout: &Layout, kind: &str) -> Ran {
     let folder = place.fresh("floor-push");
     let server = place.floor("push", &folder);
-    let ran = floor(
-        "send",
-        server.target.address,
-        &layout.folder.join("blobs/sha256"),
-        &folder,
-        &folder.join("log"),
-    );
+    let ran =
+        floor(kind, server.target.address, &layout.folder.join("blobs/sha256"), &folder, &folder.join("log"));
     let stored = server.folder.clone();
     drop(server);
     fs::remove_dir_all(stored).expect("the folder of the bench is writable");

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use crate::body::FileBody;
 
 /// The most bytes one placeholder stands for: the more, the seldomer a body is asked for its next one.
-pub(crate) const WINDOW: usize = 4 << 20;
+pub(crate) const WINDOW: usize = 8 << 20;
 
 /// Never read: only addresses within it matter, so its pages are never made. Made when it is first needed, for in the
 /// program's file it would be as long as it is.

@@ -11,9 +11,9 @@ use rustix::io::{Errno, ReadWriteFlags};
 /// How far apart the looks are: what a kernel reads ahead in one go by default.
 const CLOSE: u64 = 128 << 10;
 
-/// How far apart they are behind a part that was hot: what was used together is mostly there together, and each look is a
-/// system call.
-const FAR: u64 = 1 << 20;
+/// How far apart they are behind a part that was hot, whose last byte was seen: what was used together is mostly there
+/// together, and each look is a system call.
+const FAR: u64 = 2 << 20;
 
 /// How much behind a cold part the kernel is asked to read meanwhile.
 const AHEAD: u64 = 4 << 20;
@@ -30,9 +30,11 @@ pub(crate) enum Residency {
 /// Looks at a byte here and there and at the last one, without waiting for the disk; `before` is what the part before it was.
 /// A file that ends before the part does is an error.
 pub(crate) fn look(file: &File, part: &Range<u64>, before: Residency) -> io::Result<Residency> {
-    let step = if before == Residency::Hot { FAR } else { CLOSE };
-    let mut at = part.start;
     let last = part.end - 1;
+    let (mut at, step) = match before {
+        Residency::Hot => ((part.start + FAR).min(last), FAR),
+        Residency::Cold => (part.start, CLOSE),
+    };
     loop {
         let mut byte = [0];
         match rustix::io::preadv2(file, &mut [IoSliceMut::new(&mut byte)], at, ReadWriteFlags::NOWAIT) {

@@ -59,7 +59,8 @@ impl Layout {
     }
 
     fn read(&self, path: &str) -> Result<Bytes, SourceError> {
-        let mut bytes = Vec::new();
+        // Room for most of them: a file behind a limit does not tell how long it is.
+        let mut bytes = Vec::with_capacity(8 << 10);
         let read = self.file(path)?.take(DOCUMENT_BYTES + 1).read_to_end(&mut bytes);
         read.map_err(|source| self.failed(path, source))?;
         if bytes.len() as u64 > DOCUMENT_BYTES {

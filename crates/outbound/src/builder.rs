@@ -11,6 +11,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
 use crate::error::innermost;
+use crate::kept::Waiting;
 use crate::proxy::plain_goes_by_a_secure_proxy;
 use crate::{Origin, OutboundError, Url, proxy_for};
 
@@ -25,6 +26,8 @@ struct Shared {
     /// One connection pool per lane, made when first used: a command that only talks to loopback
     /// never reads the system's certificates.
     lanes: [OnceLock<reqwest::Client>; 4],
+    /// Connections for bodies out of files.
+    waiting: Waiting,
 }
 
 /// What a connection needs, by where it goes.
@@ -106,6 +109,11 @@ impl Outbound {
 
     pub(crate) fn user_agent(&self) -> &str {
         &self.shared.settings.user_agent
+    }
+
+    /// Connections for bodies out of files that nobody uses now.
+    pub(crate) fn waiting(&self) -> &Waiting {
+        &self.shared.waiting
     }
 
     /// Whether requests to this plain origin go to no unix socket and through no proxy.
@@ -205,7 +213,9 @@ impl OutboundBuilder {
         // The cheapest lane is made at once: it checks the user agent and the extra authorities.
         let first = self.settings.client(Lane::PlainLoopback)?;
         let lanes = [OnceLock::from(first), OnceLock::new(), OnceLock::new(), OnceLock::new()];
-        Ok(Outbound { shared: Arc::new(Shared { settings: self.settings, lanes }) })
+        Ok(Outbound {
+            shared: Arc::new(Shared { settings: self.settings, lanes, waiting: Waiting::default() }),
+        })
     }
 }
 

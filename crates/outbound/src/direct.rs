@@ -1,15 +1,18 @@
-//! Bodies out of files, over a plain connection of their own: what they hold is copied nowhere on its way. The library's
+//! Bodies out of files, over plain connections of their own: what they hold is copied nowhere on its way. The library's
 //! own connections cannot be given a writer that knows what a placeholder is.
 
 use std::future::IntoFuture as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use http::header::{ACCEPT, HOST};
 use http::{HeaderValue, Uri};
 use hyper::client::conn::http1;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
-use hythe_sendfile::{FileSender, Lane};
+use hythe_sendfile::FileSender;
 use reqwest::header::USER_AGENT;
 use reqwest::{Body, ResponseBuilderExt as _};
 use tokio::net::TcpStream;
@@ -19,37 +22,65 @@ use tower_service::Service as _;
 use url::Position;
 
 use crate::error::innermost;
-use crate::{Origin, Outbound, OutboundError, Url};
+use crate::kept::Kept;
+use crate::{Content, Origin, Outbound, OutboundError, Url};
 
 impl Outbound {
-    /// Sends a request whose body may hold placeholders of `lane`.
+    /// Sends a request whose body, so many bytes, is content out of a file.
     pub(crate) async fn send_directly(
         &self,
         origin: &Origin,
-        request: reqwest::Request,
-        lane: Lane,
+        mut request: reqwest::Request,
+        size: u64,
+        content: Content,
     ) -> Result<reqwest::Response, OutboundError> {
-        let broken = |error: &hyper::Error| OutboundError::Broken {
-            origin: origin.to_string(),
-            reason: innermost(error),
-        };
         let url = request.url().clone();
+        let kept = self.waiting().take(origin);
+        let Kept { mut sender, lane, task } =
+            if let Some(kept) = kept { kept } else { self.begin(origin, &url).await? };
+        // Whoever gives the exchange up ends the connection.
+        let task = AbortOnDropHandle::new(task);
+        lane.forget();
+        let (content, whole) = watched(content, size);
+        *request.body_mut() = Some(Body::wrap_stream(content.on(&lane)));
         let request = as_sent(request, &url, self.user_agent())?;
-        let stream = connect(origin, &url, self.connect_timeout()).await?;
-        let io = TokioIo::new(FileSender::with_lane(stream, lane));
-        let (mut sender, connection) = http1::handshake(io).await.map_err(|error| broken(&error))?;
-        // A task of its own: what wakes it for each window does not go through all that waits for the answer.
-        let connection = AbortOnDropHandle::new(tokio::spawn(connection.into_future()));
         let answer = sender.send_request(request).await;
-        let (head, body) = answer.map_err(|error| broken(&error))?.into_parts();
-        // It ends with the answer's body now.
-        drop(connection.detach());
+        let (head, body) = answer.map_err(|error| broken(origin, &error))?.into_parts();
+        // It ends with the answer's body now, unless it is kept. What was answered before its end may still be on its way.
+        let task = task.detach();
+        if whole.load(Ordering::Acquire) {
+            self.waiting().give(origin.clone(), Kept { sender, lane, task });
+        }
         let mut told = http::Response::builder().status(head.status).url(url);
         if let Some(headers) = told.headers_mut() {
             *headers = head.headers;
         }
         told.body(Body::wrap(body)).map(reqwest::Response::from).map_err(|error| settings(&error))
     }
+
+    async fn begin(&self, origin: &Origin, url: &Url) -> Result<Kept, OutboundError> {
+        let stream = FileSender::new(connect(origin, url, self.connect_timeout()).await?);
+        let lane = stream.lane();
+        let (sender, connection) =
+            http1::handshake(TokioIo::new(stream)).await.map_err(|error| broken(origin, &error))?;
+        // A task of its own: what wakes it for each window does not go through all that waits for the answer.
+        Ok(Kept { sender, lane, task: tokio::spawn(connection.into_future()) })
+    }
+}
+
+/// The same content, and whether all of it was asked for.
+fn watched(content: Content, size: u64) -> (Content, Arc<AtomicBool>) {
+    let whole = Arc::new(AtomicBool::new(false));
+    let (mut left, seen) = (size, Arc::clone(&whole));
+    let content = content.map(move |pieces| {
+        pieces.inspect(move |piece| {
+            left = left.saturating_sub(piece.as_ref().map_or(0, |piece| piece.len() as u64));
+            if left == 0 {
+                seen.store(true, Ordering::Release);
+            }
+        })
+    });
+    (content, whole)
 }
 
 /// The request as it stands on the line: with the path alone, and the headers that the library would have added.
@@ -82,6 +113,10 @@ async fn connect(origin: &Origin, url: &Url, limit: Duration) -> Result<TcpStrea
         Ok(Err(error)) => Err(refused(innermost(&error))),
         Err(_elapsed) => Err(OutboundError::Timeout { origin: origin.to_string(), waited: limit }),
     }
+}
+
+fn broken(origin: &Origin, error: &hyper::Error) -> OutboundError {
+    OutboundError::Broken { origin: origin.to_string(), reason: innermost(error) }
 }
 
 fn settings(error: &(dyn std::error::Error + 'static)) -> OutboundError {

@@ -18,6 +18,7 @@ mod content;
 mod direct;
 mod error;
 mod handshake;
+mod kept;
 mod origin;
 mod proxy;
 mod request;

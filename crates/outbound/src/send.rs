@@ -1,6 +1,5 @@
 //! Sending: the idle watch, and redirects that drop the credential.
 
-use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use url::Url;
 
 use crate::request::Kind;
 use crate::trace::Told;
-use crate::{Authorization, Body, Content, Origin, Outbound, OutboundError, Request, Response};
+use crate::{Authorization, Body, Origin, Outbound, OutboundError, Request, Response};
 
 /// A registry sends a blob to a store, the store to a mirror; more than this is a loop.
 const MAX_REDIRECTS: usize = 5;
@@ -97,30 +96,33 @@ impl Outbound {
                 sent(bytes.len());
                 *request.body_mut() = Some(reqwest::Body::from(bytes));
             }
-            Kind::Stream { size, content: Content { stream, lane } } => {
+            Kind::Stream { size, content } => {
                 if let Some(size) = size {
                     request.headers_mut().insert(CONTENT_LENGTH, size.into());
                 }
-                let stream = match lane {
-                    Some(lane) if size >= Some(WORTH_A_CONNECTION) && self.is_direct(&origin, url) => {
-                        direct = Some(lane);
-                        stream
-                    }
-                    Some(lane) => lane.filled(stream).boxed(),
-                    None => stream,
-                };
                 let watch = idle.clone();
-                let watched = stream.inspect(move |chunk: &io::Result<Bytes>| {
-                    watch.touch();
-                    sent(chunk.as_ref().map_or(0, Bytes::len));
+                let content = content.map(move |pieces| {
+                    pieces.inspect(move |piece| {
+                        watch.touch();
+                        sent(piece.as_ref().map_or(0, Bytes::len));
+                    })
                 });
-                *request.body_mut() = Some(reqwest::Body::wrap_stream(watched));
+                match size {
+                    Some(size)
+                        if size >= WORTH_A_CONNECTION
+                            && content.is_of_file()
+                            && self.is_direct(&origin, url) =>
+                    {
+                        direct = Some((size, content));
+                    }
+                    _ => *request.body_mut() = Some(reqwest::Body::wrap_stream(content.read())),
+                }
             }
         }
         let sending = async {
             match direct {
                 // Boxed: it holds a whole connection.
-                Some(lane) => Box::pin(self.send_directly(&origin, request, lane)).await,
+                Some((size, content)) => Box::pin(self.send_directly(&origin, request, size, content)).await,
                 None => self.client(&origin)?.execute(request).await.map_err(|error| {
                     OutboundError::from_reqwest(origin.to_string(), self.connect_timeout(), &error)
                 }),

@@ -45,6 +45,13 @@ impl Lane {
         FileBody::new(self.clone(), file, range)
     }
 
+    /// Forgets what was handed out for bodies before and never written: whoever cut them short is done with them.
+    ///
+    /// To be called while no body of this lane is being written.
+    pub fn forget(&self) {
+        self.parts().waiting.clear();
+    }
+
     /// Queues a part of at most [`WINDOW`] bytes and answers its placeholder.
     pub(crate) fn enqueue(&self, file: Arc<File>, offset: u64, length: usize) -> Bytes {
         debug_assert!(0 < length && length <= WINDOW);
@@ -118,6 +125,17 @@ mod tests {
         assert_eq!(lane.part_of(&one[4..]).unwrap().unwrap().1, 104);
         lane.sent(6);
         assert_eq!(lane.part_of(&two).unwrap().unwrap().1, 7);
+    }
+
+    #[test]
+    fn what_was_cut_short_is_in_nobodys_way_once_it_is_forgotten() {
+        let lane = Lane::default();
+        let cut = lane.enqueue(file(), 0, 10);
+        lane.sent(4);
+        lane.forget();
+        let next = lane.enqueue(file(), 7, 5);
+        assert!(lane.part_of(&cut[4..]).unwrap().is_err());
+        assert_eq!(lane.part_of(&next).unwrap().unwrap().1, 7);
     }
 
     #[test]

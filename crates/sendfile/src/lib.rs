@@ -25,17 +25,17 @@
 //! must not be given placeholders; whoever makes the body sees to that by asking for the lane of the
 //! connection, which only a plain one has. There is no unsafe code here.
 //!
-//! A client does not know its connection when it makes a body: it makes a [`Lane`] of its own for it, and gives the lane to
-//! the connection later ([`FileSender::with_lane`]), or, where that is no plain one, has the bytes read after all
-//! ([`Lane::filled`]).
+//! For other connections there is [`read`]. A client that keeps its connection asks for [`Lane::forget`] between two bodies
+//! that may have been cut short.
 
 mod body;
 mod buffer;
-mod filled;
 mod lane;
+mod reading;
 mod residency;
 mod sender;
 
 pub use body::FileBody;
 pub use lane::Lane;
+pub use reading::read;
 pub use sender::FileSender;

@@ -35,12 +35,7 @@ struct Sent {
 impl FileSender {
     /// Wraps a connection.
     pub fn new(stream: TcpStream) -> Self {
-        Self::with_lane(stream, Lane::default())
-    }
-
-    /// Wraps a connection that takes the bodies of a lane that was there before.
-    pub fn with_lane(stream: TcpStream, lane: Lane) -> Self {
-        Self { stream, lane, pace: Pace::new() }
+        Self { stream, lane: Lane::default(), pace: Pace::new() }
     }
 
     /// The lane for bodies that will be written to this connection.

@@ -125,7 +125,7 @@ impl Target {
             while blob.size.saturating_sub(upload.confirmed()) > size {
                 let at = upload.confirmed();
                 let piece =
-                    |offset| content(at + offset).into().map(|content| limited(content, size - offset));
+                    |offset| content(at + offset).into().map(move |content| limited(content, size - offset));
                 upload.append(size, piece).await?;
             }
             // Only the last may be smaller than a registry wants them, and it is the last that closes the upload.

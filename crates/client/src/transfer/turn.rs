@@ -59,12 +59,7 @@ mod tests {
         let turns = Turns::new(1);
         let first = turns.next().await;
         let pieces = ["on", "e"].map(|piece| io::Result::Ok(Bytes::from(piece)));
-        let mut read = None;
-        drop(first.during(Content::from(stream::iter(pieces)), 3).map(|content| {
-            read = Some(content);
-            stream::empty()
-        }));
-        let mut read = read.unwrap();
+        let mut read = first.during(Content::from(stream::iter(pieces)), 3).read();
         read.next().await.unwrap().unwrap();
         assert!(turns.next().now_or_never().is_none());
         read.next().await.unwrap().unwrap();

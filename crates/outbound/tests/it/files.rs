@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use hythe_outbound::{Body, Content, Method, Outbound, OutboundError, Request, Response, StatusCode, Url};
 
-use super::scripted::{Reply, Scripted};
+use super::scripted::{Reply, Scripted, Seen};
 use super::{get, outbound};
 
 const MEBIBYTE: usize = 1 << 20;
@@ -58,7 +58,7 @@ async fn what_is_cut_short_and_counted_is_sent_so() {
     let server = Scripted::start(|_| Reply::new(202));
     let (bytes, file) = file(2 * MEBIBYTE);
     let size = MEBIBYTE + 100;
-    let content = Content::file(file, 0..bytes.len() as u64).map(|pieces| {
+    let content = Content::file(file, 0..bytes.len() as u64).map(move |pieces| {
         let mut left = size;
         pieces.map(move |piece| {
             piece.map(|mut piece| {
@@ -78,6 +78,73 @@ async fn what_is_cut_short_and_counted_is_sent_so() {
     put(&outbound(), &server.base, size, content).await.unwrap();
     assert!(server.seen()[0].body == bytes[..size]);
     assert_eq!(counted.load(std::sync::atomic::Ordering::Relaxed), size);
+}
+
+#[tokio::test]
+async fn one_after_another_they_go_over_one_connection() {
+    let server = Scripted::start(|_| Reply::new(201).kept());
+    let (bytes, file) = file(3 * MEBIBYTE);
+    let outbound = outbound();
+    // The first is cut short: what was handed out for the rest of its file is in nobody's way.
+    let cut = Content::file(Arc::clone(&file), 0..bytes.len() as u64)
+        .map(|pieces| pieces.map(|piece| piece.map(|piece| piece.slice(..piece.len().min(300_000)))).take(1));
+    put(&outbound, &server.base, 300_000, cut).await.unwrap().bytes(0).await.unwrap();
+    for from in [0, 100_usize] {
+        let content = Content::file(Arc::clone(&file), from as u64..bytes.len() as u64);
+        let answer = put(&outbound, &server.base, bytes.len() - from, content).await.unwrap();
+        answer.bytes(0).await.unwrap();
+    }
+    let seen = server.seen();
+    assert!(seen[0].body == bytes[..300_000] && seen[1].body == bytes && seen[2].body == bytes[100..]);
+    assert_eq!([&seen[1].from, &seen[2].from], [&seen[0].from; 2]);
+}
+
+#[tokio::test]
+async fn at_the_same_time_they_go_over_connections_of_their_own() {
+    let server = Scripted::start(|_| Reply::new(201).kept());
+    let (bytes, file) = file(3 * MEBIBYTE);
+    let outbound = outbound();
+    let one = || async {
+        let content = Content::file(Arc::clone(&file), 0..bytes.len() as u64);
+        put(&outbound, &server.base, bytes.len(), content).await.unwrap().bytes(0).await.unwrap();
+    };
+    tokio::join!(one(), one());
+    let seen = server.seen();
+    assert!(seen[0].body == bytes && seen[1].body == bytes);
+    assert_ne!(seen[0].from, seen[1].from);
+}
+
+#[tokio::test]
+async fn a_connection_that_was_given_up_or_refused_is_not_used_again() {
+    let early = |seen: &Seen| (seen.header("content-length") == Some("33554432")).then_some(MEBIBYTE);
+    let server = Scripted::start_cutting(early, |seen| match seen.header("content-length") {
+        Some("33554432") => Reply::new(413).early(),
+        Some("3145728") => Reply::silence(),
+        _ => Reply::new(201).kept(),
+    });
+    let (bytes, file) = file(32 * MEBIBYTE);
+    let outbound = outbound();
+    let send = |size: usize| {
+        let content = Content::file(Arc::clone(&file), 0..size as u64);
+        put(&outbound, &server.base, size, content)
+    };
+    send(2 * MEBIBYTE).await.unwrap().bytes(0).await.unwrap();
+    let heard = async {
+        while server.seen().len() < 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        answer = send(3 * MEBIBYTE) => panic!("it was not to be answered: {answer:?}"),
+        () = heard => {}
+    }
+    assert_eq!(send(32 * MEBIBYTE).await.unwrap().status(), StatusCode::PAYLOAD_TOO_LARGE);
+    send(2 * MEBIBYTE).await.unwrap().bytes(0).await.unwrap();
+    let seen = server.seen();
+    assert!(seen[3].body == bytes[..2 * MEBIBYTE]);
+    assert_eq!(seen[1].from, seen[0].from, "what was answered is used again");
+    assert_ne!(seen[2].from, seen[1].from, "what was given up is not");
+    assert_ne!(seen[3].from, seen[2].from, "what was refused before its end is not");
 }
 
 #[tokio::test]

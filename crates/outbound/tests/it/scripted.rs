@@ -12,6 +12,8 @@ pub(crate) struct Seen {
     pub(crate) target: String,
     headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
+    /// The client's end of the connection.
+    pub(crate) from: String,
 }
 
 impl Seen {
@@ -37,6 +39,8 @@ pub(crate) struct Reply {
     hung_up: bool,
     /// Answer even if the request was cut.
     early: bool,
+    /// Take another request on this connection.
+    kept: bool,
 }
 
 impl Reply {
@@ -75,6 +79,12 @@ impl Reply {
         self
     }
 
+    /// Takes another request on this connection.
+    pub(crate) fn kept(mut self) -> Self {
+        self.kept = true;
+        self
+    }
+
     pub(crate) fn announce(mut self, length: usize) -> Self {
         self.announced = Some(length);
         self
@@ -89,7 +99,8 @@ pub(crate) struct Scripted {
 }
 
 impl Scripted {
-    /// Starts a server that asks `script` for each answer; one request per connection.
+    /// Starts a server that asks `script` for each answer; one request per connection,
+    /// unless a reply says otherwise.
     pub(crate) fn start(script: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Self {
         Self::start_cutting(|_| None, script)
     }
@@ -127,29 +138,43 @@ fn serve(
     script: &dyn Fn(&Seen) -> Reply,
 ) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
-    let Some((request, is_cut)) = read(&mut reader, cut) else { return };
+    let from = stream.peer_addr().unwrap().to_string();
+    while serve_one(&mut reader, &stream, &from, log, cut, script) {}
+}
+
+/// Whether the connection takes another request.
+fn serve_one(
+    reader: &mut BufReader<TcpStream>,
+    mut stream: &TcpStream,
+    from: &str,
+    log: &Mutex<Vec<Seen>>,
+    cut: &dyn Fn(&Seen) -> Option<usize>,
+    script: &dyn Fn(&Seen) -> Reply,
+) -> bool {
+    let Some((mut request, is_cut)) = read(reader, cut) else { return false };
+    from.clone_into(&mut request.from);
     let mut reply = script(&request);
     reply.hung_up |= is_cut && !reply.early;
     let head = request.method == "HEAD";
     log.lock().unwrap().push(request);
     if reply.hung_up {
-        return;
+        return false;
     }
     if reply.silent {
         // Holds the connection until the client gives up.
         let ended = reader.read(&mut [0]);
         assert!(!matches!(ended, Ok(1..)), "a second request came before the first was answered");
-        return;
+        return false;
     }
     let length = reply.announced.unwrap_or(reply.body.len());
     let headers: Vec<String> =
         reply.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let head_text = format!(
-        "HTTP/1.1 {} Scripted\r\nConnection: close\r\n{}Content-Length: {length}\r\n\r\n",
+        "HTTP/1.1 {} Scripted\r\n{}{}Content-Length: {length}\r\n\r\n",
         reply.status,
+        if reply.kept { "" } else { "Connection: close\r\n" },
         headers.concat()
     );
-    let mut stream = stream;
     let written = stream.write_all(head_text.as_bytes());
     // A client that does not like the head may hang up before the body.
     if written.is_ok() && !head {
@@ -158,8 +183,9 @@ fn serve(
     if reply.early {
         // To close with bytes unread would reset the connection, and the answer could be lost.
         drop(stream.shutdown(Shutdown::Write));
-        drop(std::io::copy(&mut reader, &mut std::io::sink()));
+        drop(std::io::copy(reader, &mut std::io::sink()));
     }
+    reply.kept
 }
 
 /// The request, and whether it was cut.
@@ -173,7 +199,7 @@ fn read(reader: &mut impl BufRead, cut: &dyn Fn(&Seen) -> Option<usize>) -> Opti
         let Some((name, value)) = line.split_once(':') else { break };
         headers.push((name.to_owned(), value.trim().to_owned()));
     }
-    let mut seen = Seen { method, target, headers, body: Vec::new() };
+    let mut seen = Seen { method, target, headers, body: Vec::new(), from: String::new() };
     if seen.header("transfer-encoding") == Some("chunked") {
         let cut = cut(&seen);
         loop {

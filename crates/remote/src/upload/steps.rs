@@ -185,7 +185,7 @@ impl Upload {
             }
             let content: Content = (piece.content)(from - piece.start).into();
             let fault = fault.renew();
-            request.body(Body::stream(size, content.map(|content| watched(content, Some(size), fault))))
+            request.body(Body::stream(size, content.map(move |content| watched(content, Some(size), fault))))
         };
         let answer = self.remote.attempt(&self.scope, &target, &build).await;
         answer.map_err(|error| fault.get().take().map_or(error, RemoteError::Content))

@@ -3,7 +3,7 @@
 //! - `tls`: answers every request with one file over rustls, from memory.
 //! - `push`: takes a body, hashes it, writes it to a file and syncs it; one thread per connection.
 //! - `send`: a client that reads files, hashes them and sends them to such a server, one after another.
-//! - `sendfile`: the same with one blocking `sendfile(2)` a file: what no client that sends files can do without.
+//! - `sendfile`: the same with nothing but one blocking `sendfile(2)` a file, on a socket as the kernel makes it.
 //! - `fetch`: a client that gets blobs from a registry, hashes them and writes them to files, one after another.
 
 use std::fs::File;

@@ -12,8 +12,9 @@ use tokio::time::Instant;
 
 use crate::Origin;
 
-/// How long one waits: less than servers do. A body cannot be sent a second time, so a connection that the server closes
-/// just when it is taken would fail an exchange.
+/// How long after its last answer one is used again: less than servers wait. A body cannot be sent a second time, so a
+/// connection that the server closes just when it is taken would fail an exchange. An older one is closed when the next is
+/// asked for or given back, or by the server.
 const FRESH: Duration = Duration::from_secs(3);
 
 /// How many wait at most; what is given back beyond them is closed.
@@ -48,7 +49,7 @@ impl Waiting {
         }
     }
 
-    /// Without those that ended or waited for long.
+    /// The list without those that ended or waited for long.
     fn fresh(&self) -> MutexGuard<'_, Vec<(Origin, Instant, Kept)>> {
         // Every critical section leaves the list whole.
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
